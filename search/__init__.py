@@ -1,0 +1,1 @@
+"""Many trials, one answer: Optuna proposes, Ray executes, the report says which strategy is best."""

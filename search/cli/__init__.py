@@ -1,0 +1,60 @@
+"""The ``thawline`` command: one file per verb, and no torch, Ray, pandas or Optuna before a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from search.cli import blocks, demo, init, ls, report, run, validate
+from search.errors import ExitCode, explain
+
+app = typer.Typer(
+    name="thawline",
+    help="How far should I thaw it? Searches the fine-tuning strategy of a pretrained network, and reports honestly.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (demo.demo, init.init, validate.validate, run.run, report.report, ls.ls, blocks.blocks):
+    app.command()(verb)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"thawline {version('thawline')}")
+        except PackageNotFoundError:
+            typer.echo("thawline (not installed, run from its checkout)")
+        raise typer.Exit
+
+
+@app.callback()
+def thawline(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Read the options that come before the verb."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; what the user did wrong never shows a traceback."""
+    try:
+        app(args=arguments, prog_name="thawline")
+    except SystemExit as end:  # typer's way out, of a verb that went well too: it has said what there is to say
+        return end.code if isinstance(end.code, int) else ExitCode.OK
+    except (Exception, KeyboardInterrupt) as error:
+        explained = explain(error)
+        if explained is None:
+            traceback.print_exc()
+            return ExitCode.FAILED
+        text, code = explained
+        print(text, file=sys.stderr)
+        return code
+    return ExitCode.OK

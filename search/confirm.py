@@ -1,0 +1,93 @@
+"""Confirmation: finalists and controls over fresh seeds, the decision on validation, then the test set, once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import optuna
+import pandas as pd
+from optuna.trial import TrialState
+
+from search.proposals import Role, for_confirmation
+from search.results import load
+from search.results.evidence import DECISION, FINALISTS, TEST_OPENED, confirmed_trials, measured_on, now
+from search.results.verdict import Decision, decide
+from search.sampler import StudySearcher
+from search.setup import Setup
+from search.storage import CONFIRM, open_study
+from search.tuner import Slots, carry_out, measure_test
+from spaces.strategy import Strategy
+from trainables.trial import Order
+
+
+def finalists(trials: pd.DataFrame, *, count: int, mode: str) -> list[str]:
+    """Return the keys of the finalists among search trials that reached the full budget, best first.
+
+    The best of each stratum comes first, so that no family is judged by its early scores alone; then
+    the best of the rest.
+    """
+    full = trials[(trials["stage"] == "search") & (trials["state"] == "complete")]
+    ranked = full.sort_values("score", ascending=mode == "min", kind="stable")
+    of_strata = ranked.drop_duplicates("stratum")["key"].tolist()
+    rest = [key for key in ranked["key"] if key not in of_strata]
+    chosen = set([*of_strata, *rest][:count])
+    return [key for key in ranked["key"] if key in chosen]
+
+
+def any_usable(run_dir: Path) -> bool:
+    """Tell whether any trial of the search stage, controls included, reached its last epoch."""
+    trials, _ = load.load(run_dir)
+    return bool((trials["state"] == "complete").any())
+
+
+def confirm(setup: Setup, room: Slots) -> None:
+    """Train finalists and controls on fresh seeds, to the end; write down who they are before it starts."""
+    trials, _ = load.load(setup.run_dir)
+    chosen = finalists(trials, count=setup.config.finalists.count, mode=setup.config.metric.mode)
+    controls = {strategy.key: strategy for strategy in setup.controls.values()}
+    points = {key: rows.iloc[0] for key, rows in trials.groupby("key")}
+    wanted: list[tuple[Strategy, Role]] = [(strategy, "control") for strategy in controls.values()]
+    wanted += [(load.strategy_of(points[key]), "finalist") for key in chosen if key not in controls]
+    queue = for_confirmation(wanted, seeds=setup.config.finalists.seeds, seed=setup.config.search.seed)
+    study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
+    study.set_user_attr(FINALISTS, {"keys": chosen, "at": now()})
+    setup.progress.begin("confirmation", len(queue))
+    searcher = StudySearcher(setup.run_dir, CONFIRM, setup.template, queue, tell=setup.progress)
+    carry_out(searcher, None, room, len(queue))
+
+
+def decide_on_validation(setup: Setup) -> Decision | None:
+    """Decide on the confirmed validation scores and write the decision down with its time.
+
+    None where no confirmation came to its end.
+    """
+    confirmed = confirmed_trials(setup.run_dir)
+    if confirmed.empty:
+        return None
+    measured = measured_on(setup.run_dir, "val", setup.config.metric.name)
+    costs = {str(key): float(rows["cost"].mean()) for key, rows in confirmed.groupby("key")}
+    decision = decide(measured, costs, margin=setup.config.finalists.margin, mode=setup.config.metric.mode)
+    study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
+    study.set_user_attr(DECISION, {**asdict(decision), "at": now()})
+    return decision
+
+
+def open_the_test_set(setup: Setup, room: Slots) -> None:
+    """Measure every confirmed trial on the test split, record the opening, and tell the trials as complete."""
+    study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
+    if DECISION not in study.user_attrs:
+        raise RuntimeError("the test set was about to be opened before the decision was written down")
+    waiting = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING and "end" in t.user_attrs]
+    openings = [*study.user_attrs.get(TEST_OPENED, []), {"at": now(), "trials": [f"c{t.number}" for t in waiting]}]
+    study.set_user_attr(TEST_OPENED, openings)
+    orders = [_order(setup, trial).plain() for trial in waiting]
+    for trial, score in zip(waiting, measure_test(orders, room), strict=True):
+        optuna.trial.Trial(study, trial._trial_id).set_user_attr("test_score", score)
+        study.tell(trial.number, trial.user_attrs["end"]["value"])
+
+
+def _order(setup: Setup, trial: optuna.trial.FrozenTrial) -> Order:
+    kept = trial.user_attrs
+    config = setup.template.model_copy(update={"strategy": kept["strategy"], "seed": kept["seed"]})
+    return Order(config, setup.run_dir.absolute() / kept["checkpoint"])

@@ -1,0 +1,103 @@
+"""What a study says while it runs: one writer of events, plain lines for people or JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1
+Event = dict[str, Any]
+Tell = Callable[[Event], None]
+
+
+def silent(_event: Event) -> None:
+    """Say nothing."""
+
+
+@dataclass
+class Progress:
+    """Turns events into lines; keeps the best score so far and the time left."""
+
+    total: int
+    metric: str
+    mode: str = "max"
+    as_json: bool = False
+    quiet: bool = False
+    best: float | None = None
+    ended: int = 0
+    stage: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    def begin(self, stage: str, total: int) -> None:
+        """Start counting a new stage of ``total`` trials."""
+        self.stage, self.total, self.ended, self.started = stage, total, 0, time.monotonic()
+        self({"event": "stage", "stage": stage, "total": total})
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        self._count(event)
+        if self.quiet:
+            return
+        if self.as_json:
+            clean = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in event.items()}
+            line = json.dumps({"v": VERSION, **clean, "best": self.best, "seconds_left": self._left()})
+        else:
+            line = self._line(event)
+        if line:
+            print(line, file=sys.stdout if self.as_json else sys.stderr, flush=True)
+
+    def _count(self, event: Event) -> None:
+        self.ended += event["event"] == "trial_end"
+        score = event.get("score")
+        full = event["event"] == "trial_end" and event.get("state") == "complete" and event.get("stage") == "search"
+        if full and score is not None and math.isfinite(score):
+            better = self.best is None or (score > self.best if self.mode == "max" else score < self.best)
+            self.best = score if better else self.best
+
+    def _left(self) -> float | None:
+        if not self.ended:
+            return None
+        return round((time.monotonic() - self.started) / self.ended * max(0, self.total - self.ended), 1)
+
+    def _line(self, event: Event) -> str:
+        match event["event"]:
+            case "stage":
+                return f"{event['stage']}: {event['total']} trials"
+            case "rung":
+                return f"  trial {event['trial']} {event['stratum']} {self._where(event)} goes on"
+            case "trial_end":
+                return f"{self._head(event)} {self._outcome(event)}{self._tail()}"
+            case "warning":
+                return f"warning: {event['message']}"
+            case "note":
+                return str(event["message"])
+        return ""
+
+    def _head(self, event: Event) -> str:
+        return f"[{self.ended}/{self.total}] trial {event['trial']} {event['stratum']}: {event['strategy']};"
+
+    def _outcome(self, event: Event) -> str:
+        match event["state"]:
+            case "failed":
+                return f"failed: {event['reason']}"
+            case "pruned":
+                return f"stopped at {self._where(event)}"
+        return self._where(event)
+
+    def _where(self, event: Event) -> str:
+        rung = f"rung {event['rung']}/{event['rungs']} " if event.get("rung") else ""
+        return f"{rung}epoch {event['epoch']}/{event['epochs']} {self.metric} {event['score']:.4f}"
+
+    def _tail(self) -> str:
+        best = f" | best {self.best:.4f}" if self.best is not None else ""
+        left = self._left()
+        return best + (f" | {_duration(left)} left" if left is not None and self.ended < self.total else "")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,1 @@
+"""The report: its content as data, and the forms it is written in."""

@@ -1,0 +1,84 @@
+"""The report as Markdown, and its summary for a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from search.report.content import Report
+from search.report.tables import as_markdown, shown
+
+METHOD = (
+    "Winner, ties and recommendation were decided on the validation scores of the confirmation and written "
+    "down before the test set was opened. Intervals are 95 %, over seeds and examples: the examples by a "
+    "bootstrap in which all strategies see the same resamples, the seeds by the variance between them, pooled "
+    "over strategies. *clear* corrects for the number of rivals (Bonferroni)."
+)
+
+
+def page(content: Report, run_dir: Path) -> str:
+    """Return ``report.md``."""
+    facts = content.facts
+    parts = [
+        f"# {content.name}: how far to thaw",
+        f"**{content.verdict['sentence']}**",
+        f"Label: *{content.verdict['label'] or 'none'}*.",
+        "## Leaderboard",
+        as_markdown(content.leaderboard) if len(content.leaderboard) else "Nothing was confirmed yet.",
+        METHOD,
+        "## What the search did",
+        _search_lines(content),
+        *_failures(content.trials),
+        "## Trust",
+        _trust(content),
+        "## Reproduce",
+        f"`thawline run {run_dir / 'study.yaml'}`  \n"
+        f"Split {facts.get('split_hash', '-')}, space {facts.get('space_hash', '-')}; every trial's seed stands in "
+        "`tables/trials.csv`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(content: Report, run_dir: Path) -> str:
+    """Return the verdict, the leaderboard and where to read on."""
+    lines = ["", str(content.verdict["sentence"])]
+    if len(content.leaderboard):
+        board = shown(content.leaderboard).drop(columns="Trainable")
+        lines += ["", str(board.to_markdown(index=False, tablefmt="simple", disable_numparse=True))]
+    failed = _failures(content.trials)
+    return "\n".join([*lines, *failed, "", f"report: {run_dir / 'report' / 'report.md'}"])
+
+
+def _search_lines(content: Report) -> str:
+    told = content.search
+    optimism = content.optimism["test"]
+    lines = [
+        f"{told['trials']} search trials trained: {told['complete']} to the last epoch, "
+        f"{told['pruned']} stopped early, {told['failed']} failed; "
+        f"{told['reused']} proposals repeated an earlier strategy and were not trained."
+    ]
+    if optimism is not None:
+        lines.append(f"The winner's search score was {optimism:+.4f} against its mean test score (optimism).")
+    return "\n".join(lines)
+
+
+def _failures(trials: pd.DataFrame) -> list[str]:
+    failed = trials[trials["state"] == "failed"]
+    if failed.empty:
+        return []
+    rows = failed[["trial", "stage", "reason"]].to_markdown(index=False)
+    return [f"{len(failed)} trials failed:", str(rows)]
+
+
+def _trust(content: Report) -> str:
+    trained = content.trials[content.trials["state"] != "reused"]
+    broken = int((trained["certificate"] == "broken").sum())
+    openings = len(content.facts.get("test_opened", []))
+    lines = [
+        f"- frozen stayed frozen: {'yes, in every trial' if not broken else f'NO, broken in {broken} trials'}",
+        f"- the test set was opened {openings} time{'s' if openings != 1 else ''}",
+        f"- every strategy saw the same split ({content.facts.get('split_hash', '-')})",
+        *(f"- warning: {warning}" for warning in content.facts.get("warnings", [])),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""From what Optuna holds to tables, intervals and a verdict."""

@@ -1,0 +1,56 @@
+"""What confirmation left behind: its complete trials, their predictions, and the names it is kept under."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from search.results import load
+from search.results.intervals import Sample, sample
+from trainables import predictions
+from trainables.config import Split
+from trainables.metrics import METRICS
+
+# Attributes of the study `confirm`, in the order in which they are written.
+FINALISTS, DECISION, TEST_OPENED = "finalists", "decision", "test_opened"
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def confirmed_trials(run_dir: Path) -> pd.DataFrame:
+    """Return the rows of confirmations that came to their end."""
+    trials, _ = load.load(run_dir)
+    return trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
+
+
+def measured_on(run_dir: Path, split: Split, metric: str) -> Sample:
+    """Return the scores of the confirmed strategies on ``split``, by key, from the kept predictions."""
+    frames = {
+        str(key): [predictions.read(folder(run_dir, trial), split) for trial in rows["trial"]]
+        for key, rows in confirmed_trials(run_dir).groupby("key")
+    }
+    labels = next(iter(frames.values()))[0]["label"].to_numpy()
+    predicted = {key: [frame["prediction"].to_numpy() for frame in rows] for key, rows in frames.items()}
+    return sample(labels, predicted, METRICS[metric])
+
+
+def all_predictions(run_dir: Path) -> pd.DataFrame:
+    """Return every kept prediction: trial, split, id, label, prediction."""
+    found = [
+        predictions.read(folder(run_dir, trial), split).assign(trial=trial, split=split)
+        for trial in confirmed_trials(run_dir)["trial"]
+        for split in ("val", "test")
+        if predictions.path(folder(run_dir, trial), split).exists()
+    ]
+    columns = ["trial", "split", "id", "label", "prediction"]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def folder(run_dir: Path, trial: str) -> Path:
+    """Return where a trial's weights and predictions are kept."""
+    return run_dir / "checkpoints" / trial

@@ -1,0 +1,103 @@
+"""Optuna's storage as two DataFrames: one row per trial, one row per epoch. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from search.storage import CONFIRM, SEARCH, load_study
+from spaces.presets import DIMENSION_NAMES
+from spaces.strategy import Strategy, from_point
+
+TRIAL_COLUMNS = (
+    *("trial", "stage", "state", "reason", "stratum", "key", *DIMENSION_NAMES, "seed", "epochs", "score", "seconds"),
+    *("peak_memory_mb", "trainable_params", "total_params", "boundary", "cache", "cache_reason", "certificate", "host"),
+    *("role", "strategy", "cost", "reused_of", "test_score"),
+)
+EPOCH_COLUMNS = ("trial", "stage", "epoch", "train_loss", "val_loss", "score", "seconds", "cost")
+EPOCH = "epoch/"
+NO_CACHE = "this version trains uncached"
+STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def load(run_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the trials and the epochs of a run, those of a run still going included."""
+    found = [(label, trial) for label, trial in _labelled(run_dir) if "stage" in trial.user_attrs]
+    trials = pd.DataFrame([_row(label, trial) for label, trial in found], columns=list(TRIAL_COLUMNS))
+    epochs = pd.DataFrame([row for label, trial in found for row in _epochs(label, trial)], columns=list(EPOCH_COLUMNS))
+    return trials, epochs
+
+
+def attributes(run_dir: Path) -> dict[str, Any]:
+    """Return what the study's stages wrote down: hashes, finalists, the decision, the opening of the test set."""
+    merged: dict[str, Any] = {}
+    for name in (SEARCH, CONFIRM):
+        study = load_study(run_dir, name)
+        merged |= study.user_attrs if study else {}
+    return merged
+
+
+def strategy_of(row: pd.Series[Any]) -> Strategy:
+    """Return the strategy of a row of `load`'s trials."""
+    given = {name: row[name] for name in DIMENSION_NAMES if pd.notna(row[name])}
+    return from_point({name: value.item() if hasattr(value, "item") else value for name, value in given.items()})
+
+
+def _labelled(run_dir: Path) -> list[tuple[str, FrozenTrial]]:
+    found = []
+    for name, prefix in ((SEARCH, ""), (CONFIRM, "c")):
+        study = load_study(run_dir, name)
+        found += [(f"{prefix}{trial.number}", trial) for trial in _trials(study)]
+    return found
+
+
+def _trials(study: optuna.Study | None) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False) if study else []
+
+
+def _row(label: str, trial: FrozenTrial) -> dict[str, Any]:
+    kept = trial.user_attrs
+    steps = trial.intermediate_values
+    return {
+        **{name: kept.get(name) for name in TRIAL_COLUMNS},
+        **{name: value for name, value in kept["strategy"].items() if name in DIMENSION_NAMES},
+        "trial": label,
+        "state": _state(trial),
+        "epochs": max(steps, default=0),
+        "score": steps[max(steps)] if steps else None,
+        "strategy": str(from_point(kept["strategy"])),
+        "cost": sum(record["cost"] for record in _records(trial).values()),
+        "cache": "off",
+        "cache_reason": NO_CACHE,
+    }
+
+
+def _state(trial: FrozenTrial) -> str:
+    """Return the state, by the decision where it is written down already but not carried out."""
+    if "reused_of" in trial.user_attrs:
+        return "reused"
+    end: Mapping[str, Any] = trial.user_attrs.get("end", {})
+    running = trial.state in (TrialState.RUNNING, TrialState.WAITING)
+    return STATES.get(end.get("state", "") if running else trial.state.name, "running")
+
+
+def _records(trial: FrozenTrial) -> dict[int, Mapping[str, Any]]:
+    return {int(name.removeprefix(EPOCH)): kept for name, kept in trial.user_attrs.items() if name.startswith(EPOCH)}
+
+
+def _epochs(label: str, trial: FrozenTrial) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": label,
+            "stage": trial.user_attrs["stage"],
+            "epoch": epoch,
+            "score": trial.intermediate_values.get(epoch),
+            **record,
+        }
+        for epoch, record in sorted(_records(trial).items())
+    ]

@@ -1,0 +1,60 @@
+"""Early stopping: successive halving within strata. Pure; rebuilt from what Optuna holds; no Ray.
+
+Asynchronous successive halving (Li et al. 2020, algorithm 2), in its stopping form: at a milestone a
+trial goes on while it is among the best 1/reduction of its own stratum that have come this far.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["min", "max"]
+
+
+@dataclass
+class Rungs:
+    """The scores seen at each milestone of each stratum, by trial."""
+
+    epochs: int
+    grace: int = 1
+    reduction: int = 3
+    mode: Mode = "max"
+    scores: dict[tuple[str, int], dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """The epochs at which trials are compared: grace, times reduction, and so on."""
+        found, milestone = [], self.grace
+        while milestone < self.epochs:
+            found.append(milestone)
+            milestone *= self.reduction
+        return tuple(found)
+
+    def rung(self, epoch: int) -> int | None:
+        """Return the number of the rung at ``epoch``, from 1, or None between rungs."""
+        return self.milestones.index(epoch) + 1 if epoch in self.milestones else None
+
+    def decide(self, trial: int, stratum: str, epoch: int, score: float) -> bool:
+        """Record the score and tell whether the trial goes on. A score that is no number never does."""
+        if not math.isfinite(score):
+            return False
+        if epoch not in self.milestones:
+            return True
+        seen = self.scores[stratum, epoch]
+        seen.setdefault(trial, score)  # an epoch told twice is compared, never overwritten
+        better = sum(self._sign * other > self._sign * seen[trial] for other in seen.values())
+        return better < max(1, len(seen) // self.reduction)
+
+    def rebuild(self, records: Iterable[tuple[int, str, int, float]]) -> None:
+        """Enter (trial, stratum, epoch, score) records without deciding anything."""
+        for trial, stratum, epoch, score in records:
+            if epoch in self.milestones and math.isfinite(score):
+                self.scores[stratum, epoch][trial] = score
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.mode == "max" else -1

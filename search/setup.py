@@ -1,0 +1,99 @@
+"""What a study needs to know once it was checked: configuration, network's block count, space, controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.config import StudyConfig, study_space
+from search.layering import Resolved
+from search.progress import Progress
+from spaces.check import check_space
+from spaces.controls import controls
+from spaces.errors import BadInput, Problem
+from spaces.param import Space
+from spaces.presets import Setting, defaults
+from spaces.strategy import Strategy
+from trainables.config import TrialConfig
+from trainables.data.source import Dataset
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A study whose data and network were looked at, and found usable."""
+
+    resolved: Resolved
+    template: TrialConfig
+    dataset: Dataset
+    blocks: int
+    space: Space
+    dropped: tuple[str, ...]  # pretrained tensors the task's head replaced
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A study about to run."""
+
+    config: StudyConfig
+    template: TrialConfig
+    space: Space
+    controls: Mapping[str, Strategy]
+    run_dir: Path
+    progress: Progress
+
+
+def template(resolved: Resolved) -> TrialConfig:
+    """Return what all trials of a study share; strategy and seed are each trial's own."""
+    config = resolved.config
+    return TrialConfig(
+        task=config.task,
+        metric=config.metric.name,
+        mode=config.metric.mode,
+        model=config.model,
+        weights=config.weights,
+        precision=config.precision,
+        data=config.data,
+        class_weights=config.class_weights,
+        optimizer=config.optimizer,
+        epochs=config.budget.epochs,
+        strategy={},
+        seed=config.search.seed,
+        code_path=str(resolved.folder),
+    )
+
+
+def check(resolved: Resolved) -> Checked:
+    """Read the data and build the network once, before anything is written.
+
+    Raises:
+        BadInput: every problem of the data, the weights, the blocks and the space.
+    """
+    from trainables.data.source import load
+    from trainables.network.blocks import depth
+    from trainables.run import blocks_of, network
+    from trainables.tasks.catalogue import TASKS
+
+    shared = template(resolved)
+    problems: list[Problem] = []
+    data = None
+    try:
+        data = load(shared.data, TASKS[shared.task].modality, shared.code_path)
+    except BadInput as error:
+        problems += error.problems
+    try:
+        model = network(shared, weights=shared.weights, classes=len(data.classes) if data else 2)
+        blocks = depth(blocks_of(model, TASKS[shared.task]))
+        space = study_space(resolved.config, blocks)
+        problems += check_space(space)
+    except BadInput as error:
+        problems += error.problems
+    if problems or data is None:
+        raise resolved.placed(BadInput(problems))
+    return Checked(resolved, shared, data, blocks, space, model.dropped)
+
+
+def control_strategies(config: StudyConfig, blocks: int) -> dict[str, Strategy]:
+    """Return the controls for this network, in canonical form."""
+    setting = Setting(config.modality, config.optimizer, blocks)
+    return {name: strategy.canonical(blocks) for name, strategy in controls(defaults(setting)).items()}

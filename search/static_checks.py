@@ -1,0 +1,109 @@
+"""What can be said of a study before torch is imported: reserved keys, names, files, ranges of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.config import Modality, StudyConfig, read_domains
+from search.model_names import MODALITY_OF_FORM, form_of, function_complaint, model_complaint
+from spaces.check import check_space, did_you_mean
+from spaces.errors import Problem
+from spaces.presets import DIMENSION_NAMES, Setting, build
+
+# The network's own block count is known only once it is built; until then any depth may be right.
+MANY_BLOCKS = 10_000
+WEIGHT_SUFFIXES = (".safetensors", ".pth")
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A key of the contract that nothing reads yet: refused, lest it be silently ignored."""
+
+    key: str
+    asked: Callable[[StudyConfig], bool]
+    sentence: str
+
+
+RESERVED = (
+    Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),
+    Reserved(
+        "budget.hours", lambda c: c.budget.hours is not None, "is not built yet; bound the study by budget.trials"
+    ),
+    Reserved(
+        "search.scheduler",
+        lambda c: c.search.scheduler == "asha",
+        "asha is not built yet; use stratified, or none to stop no trial early",
+    ),
+    Reserved("data.augment", lambda c: c.data.augment != "none", "is not built yet; use none"),
+    Reserved("finalists.resplit", lambda c: c.finalists.resplit, "is not built yet; use false"),
+    Reserved(
+        "resources.workers_per_trial",
+        lambda c: c.resources.workers_per_trial > 1,
+        "above 1 is not built yet; use 1: a trial runs in one worker",
+    ),
+    Reserved(
+        "storage.study",
+        lambda c: c.storage.study != "journal",
+        "must be journal, a file in the run folder; databases are not built yet",
+    ),
+    Reserved(
+        "storage.runs",
+        lambda c: "://" in c.storage.runs,
+        "must be a path; run folders at a URI are not built yet",
+    ),
+)
+
+
+def check_values(config: StudyConfig, modality: Modality | None) -> list[Problem]:
+    """Return what is wrong with the values themselves; ``modality`` is None where the task is not known."""
+    reserved = [Problem(row.key, row.sentence) for row in RESERVED if row.asked(config)]
+    matched = _check_modality(config, modality) if modality else []
+    return reserved + matched + _check_metric(config) + _check_space(config, modality or "text")
+
+
+def check_files(config: StudyConfig, folder: Path) -> list[Problem]:
+    """Return which files and modules that ``config`` names, as seen from ``folder``, do not exist."""
+    complaints = {"model": model_complaint(config.model, folder), "weights": _weights_complaint(config.weights)}
+    if config.data.source is not None:
+        complaints["data.source"] = function_complaint(config.data.source, folder)
+    return [Problem(key, message) for key, message in complaints.items() if message]
+
+
+def _weights_complaint(weights: str) -> str | None:
+    if weights in ("default", "none"):
+        return None
+    if not weights.endswith(WEIGHT_SUFFIXES):
+        return f"must be default, none or a {' or '.join(WEIGHT_SUFFIXES)} file, got {weights!r}"
+    return None if Path(weights).is_file() else f"no such file: {weights}"
+
+
+def _check_modality(config: StudyConfig, modality: Modality) -> list[Problem]:
+    takes = MODALITY_OF_FORM.get(form_of(config.model), modality)
+    if takes == modality:
+        return []
+    return [Problem("model", f"{config.model} takes {takes} data, the task needs a network for {modality} data")]
+
+
+def _check_metric(config: StudyConfig) -> list[Problem]:
+    if config.metric.mode == "max":
+        return []
+    return [Problem("metric.mode", f"must be max: {config.metric.name} is better when it is higher")]
+
+
+def _check_space(config: StudyConfig, modality: Modality) -> list[Problem]:
+    given = config.space.dimensions
+    unknown = [
+        Problem(
+            f"space.{name}",
+            f"unknown dimension{did_you_mean(name, DIMENSION_NAMES)}; known: {', '.join(DIMENSION_NAMES)}",
+        )
+        for name in given
+        if name not in DIMENSION_NAMES
+    ]
+    setting = Setting(modality, config.optimizer, MANY_BLOCKS)
+    domains, problems = read_domains(given, setting)
+    seen = {problem.place for problem in problems}
+    whole = check_space(build(config.space.preset, setting, domains))
+    return unknown + problems + [problem for problem in whole if problem.place not in seen]

@@ -1,0 +1,62 @@
+"""The Optuna storage of a run: one journal file with the studies ``search`` and ``confirm``."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import warnings
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+JOURNAL = "optuna.journal"
+SEARCH, CONFIRM = "search", "confirm"
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class KernelLock(BaseJournalFileLock):
+    """A lock the kernel frees when its process dies; Optuna's own wait half a minute after a kill."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def open_storage(run_dir: Path) -> BaseStorage:
+    """Open, or create, the journal of ``run_dir``."""
+    path = run_dir.absolute() / JOURNAL
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=KernelLock(path.with_name(f".{JOURNAL}.lock"))))
+
+
+def open_study(run_dir: Path, name: str, mode: str) -> optuna.Study:
+    """Open, or create, the study ``name`` of ``run_dir``."""
+    return optuna.create_study(
+        storage=open_storage(run_dir),
+        study_name=name,
+        direction="maximize" if mode == "max" else "minimize",
+        load_if_exists=True,
+    )
+
+
+def load_study(run_dir: Path, name: str) -> optuna.Study | None:
+    """Open the study ``name`` of ``run_dir``, or return None where there is none yet."""
+    storage = open_storage(run_dir)
+    names = {study.study_name for study in storage.get_all_studies()}
+    return optuna.load_study(study_name=name, storage=storage) if name in names else None

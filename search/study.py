@@ -1,0 +1,198 @@
+"""The public API: a study from its file to its report.
+
+Example::
+
+    run = Study.from_yaml("flowers.yaml").run()
+    run.best, run.trials, run.leaderboard
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from search.errors import ExitCode, StudyFailed
+from search.layering import Resolved, dump, resolve
+from search.progress import Progress
+from search.results.run import Results, report
+from search.setup import Checked, Setup, check, control_strategies
+from spaces.errors import BadInput
+
+__all__ = ["Results", "Study", "check_deep", "report"]
+
+
+class Study:
+    """A study file, resolved and ready to run."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, overrides: Sequence[str] = ()) -> Study:
+        """Read a study file; ``overrides`` are ``key=value`` strings as after ``-o``.
+
+        Raises:
+            BadInput: every problem that shows without looking into the data.
+        """
+        return cls(resolve(path, overrides))
+
+    def run(self, run_dir: str | Path | None = None, *, json: bool = False, quiet: bool = False) -> Results:
+        """Search, confirm, decide, open the test set once, and write tables and report.
+
+        Args:
+            run_dir: The run folder, new or empty; default: ``<storage.runs>/<name>-<UTC time>``.
+            json: Write one JSON line per event to standard output instead of plain lines to standard error.
+            quiet: Write the result only.
+
+        Raises:
+            BadInput: the study cannot be carried out as written; nothing was written.
+            StudyFailed: no trial could be used, or Ray could not be reached.
+        """
+        checked = check(self.resolved)
+        folder = new_run_dir(self.resolved, run_dir)
+        progress = Progress(
+            total=0, metric=checked.template.metric, mode=checked.template.mode, as_json=json, quiet=quiet
+        )
+        setup = prepare(checked, folder, progress)
+        with interruptible(folder):
+            _carry_out(setup)
+        results = Results(folder)
+        progress({"event": "report", "run_dir": str(folder), "sentence": results.sentence})
+        if not json:
+            print(results.summary)
+        return results
+
+
+def check_deep(resolved: Resolved) -> list[str]:
+    """Look into data, weights and blocks; return what was found, a line each.
+
+    Raises:
+        BadInput: every problem found.
+    """
+    checked = check(resolved)
+    data = checked.dataset
+    counts = ", ".join(f"{name} {len(getattr(data, name))}" for name in ("train", "val", "test"))
+    return [
+        f"data: {len(data.classes)} classes; samples: {counts}",
+        *(f"warning: {warning}" for warning in data.warnings),
+        f"model: {resolved.config.model} has {checked.blocks} blocks between stem and head",
+        f"space: {', '.join(checked.space.names)}",
+    ]
+
+
+def new_run_dir(resolved: Resolved, wanted: str | Path | None) -> Path:
+    """Return the run folder, which must be new or empty; it is not made yet.
+
+    Raises:
+        BadInput: it holds something.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = Path(wanted) if wanted else Path(resolved.config.storage.runs) / f"{resolved.config.name}-{stamp}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput.at("--run-dir", f"must be a new or an empty folder, got {folder}; choose another")
+    return folder
+
+
+def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
+    """Make the run folder and write down what is known before the first trial."""
+    from search.storage import SEARCH, open_study
+    from trainables.data.split import write_csv
+
+    config = checked.resolved.config
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "study.yaml").write_text(dump(checked.resolved), encoding="utf-8")
+        write_csv(checked.dataset, folder / "split.csv")
+        study = open_study(folder, SEARCH, config.metric.mode)
+    except OSError as error:
+        raise StudyFailed(f"the run folder {folder} cannot be written: {error}", ExitCode.FAILED) from error
+    controls = control_strategies(config, checked.blocks)
+    facts = {
+        "space_hash": checked.space.hash,
+        "split_hash": checked.dataset.hash,
+        "blocks": checked.blocks,
+        "folder": str(checked.resolved.folder),  # where the modules named in the study are found
+        "classes": list(checked.dataset.classes),
+        "controls": {name: strategy.key for name, strategy in controls.items()},
+        "warnings": list(checked.dataset.warnings),
+    }
+    for name, value in facts.items():
+        study.set_user_attr(name, value)
+    for warning in checked.dataset.warnings:
+        progress({"event": "warning", "message": warning})
+    return Setup(config, checked.template, checked.space, controls, folder, progress)
+
+
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """Turn SIGTERM into the same orderly end as Ctrl-C, and say what is kept."""
+
+    def stop(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    on_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if on_main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted; finished trials are kept: thawline report {folder}", file=sys.stderr)
+        raise
+    finally:
+        if on_main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _carry_out(setup: Setup) -> None:
+    from search import confirm
+    from search.tuner import cluster, slots
+
+    with cluster():
+        room = slots(setup.config.resources)
+        _search(setup, room)
+        if not confirm.any_usable(setup.run_dir):
+            report(setup.run_dir)
+            raise StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
+        confirm.confirm(setup, room)
+        if confirm.decide_on_validation(setup) is None:
+            report(setup.run_dir)
+            raise StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
+        confirm.open_the_test_set(setup, room)
+    from search.export import native
+
+    native.export_best(setup)
+    report(setup.run_dir)
+
+
+def _search(setup: Setup, room: Any) -> None:
+    from search.proposals import for_control
+    from search.rungs import Rungs
+    from search.sampler import Sampling, StudySearcher
+    from search.storage import SEARCH
+    from search.tuner import carry_out
+
+    config = setup.config
+    stratified = config.search.scheduler == "stratified"
+    rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode)
+    queue = for_control(list(setup.controls.values()), config.search.seed)
+    sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
+    total = len(queue) + config.budget.trials
+    setup.progress.begin("search", total)
+    used = rungs if stratified else None
+    searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress)
+    carry_out(searcher, used, room, total)
+
+
+def _no_usable_trial(folder: Path) -> str:
+    from search.results.load import load
+
+    trials, _ = load(folder)
+    failed = trials[trials["state"] == "failed"]
+    reasons = failed["reason"].value_counts()
+    listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.items()) or "no trial reached its last epoch"
+    return f"the search ended without a usable trial: {listed}. Tracebacks are in {folder / 'logs'}"

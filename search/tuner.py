@@ -1,0 +1,139 @@
+"""Assemble Ray Tune: start Ray, choose the slots, and carry out what a searcher hands out."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+# Read by Ray when it is imported, or when its processes start.
+ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else a driver started by uv makes Ray pack the working directory
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_worker_prestart": "0",  # Tune's workers have an environment of their own: these would idle
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_niceness": "0",  # Ray's own 15 starves trials on a shared machine
+    "RAY_raylet_start_wait_time_s": "180",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_THRESHOLD_S": "30",
+}
+for _name, _value in ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import logging  # noqa: E402
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+
+from search.config import ResourcesConfig  # noqa: E402
+from search.errors import ExitCode, StudyFailed  # noqa: E402
+from search.rungs import Rungs  # noqa: E402
+from search.sampler import StudySearcher  # noqa: E402
+from search.scheduler import StratifiedScheduler  # noqa: E402
+from trainables.trial import StrategyTrial, open_test  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What one trial gets, and how many run at once."""
+
+    cpus: float
+    gpus: float
+    concurrent: int
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Use the Ray that is connected or that RAY_ADDRESS names, or start one on this machine for the time being.
+
+    Raises:
+        StudyFailed: Ray could not be started or reached.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    address = "auto" if os.environ.get("RAY_ADDRESS") else "local"
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=None if address == "auto" else False,
+            logging_level="ERROR",
+            log_to_driver=False,
+            configure_logging=True,
+        )
+    except (ConnectionError, RuntimeError, TimeoutError, OSError) as error:
+        raise StudyFailed(f"Ray could not be started or reached: {error}", ExitCode.CLUSTER) from error
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def slots(wanted: ResourcesConfig) -> Slots:
+    """Return the slots of the connected cluster.
+
+    Raises:
+        StudyFailed: one trial asks for more than the whole cluster has.
+    """
+    there = ray.cluster_resources()
+    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    per_trial = wanted.gpus_per_trial if wanted.gpus_per_trial != "auto" else (1.0 if gpus else 0.0)
+    if wanted.cpus_per_trial > cpus or per_trial > gpus:
+        asked = f"{wanted.cpus_per_trial:g} CPU and {per_trial:g} GPU a trial"
+        message = f"resources: {asked} are asked for, the cluster has {cpus:g} CPU and {gpus:g} GPU"
+        raise StudyFailed(f"{message}; lower resources.cpus_per_trial or gpus_per_trial", ExitCode.USAGE)
+    room = min(cpus / wanted.cpus_per_trial, gpus / per_trial if per_trial else math.inf)
+    most = max(1, math.floor(room))
+    concurrent = most if wanted.concurrent == "auto" else min(wanted.concurrent, most)
+    return Slots(wanted.cpus_per_trial, per_trial, concurrent)
+
+
+def carry_out(searcher: StudySearcher, rungs: Rungs | None, room: Slots, most: int) -> None:
+    """Run everything ``searcher`` hands out, ``most`` trials at the most. What came of it stands in Optuna."""
+    folder = tempfile.mkdtemp(prefix="thawline-tune-")  # Tune insists on one; nothing in it is ever read
+    try:
+        tune.Tuner(
+            tune.with_resources(StrategyTrial, {"cpu": room.cpus, "gpu": room.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=StratifiedScheduler(searcher, rungs),
+                num_samples=most,
+                max_concurrent_trials=room.concurrent,
+                reuse_actors=True,
+                trial_dirname_creator=_label,
+                trial_name_creator=_label,
+            ),
+            run_config=tune.RunConfig(
+                name="session",
+                storage_path=folder,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_test(orders: Sequence[dict[str, Any]], room: Slots) -> list[float]:
+    """Open the test set for kept trials, spread over the slots; one score an order, in order."""
+    share = min(room.concurrent, len(orders))
+    task = ray.remote(num_cpus=room.cpus, num_gpus=room.gpus, max_retries=1)(open_test)
+    parts = ray.get([task.remote(list(orders[start::share])) for start in range(share)])
+    return [parts[index % share][index // share] for index in range(len(orders))]
+
+
+def _label(trial: Any) -> str:
+    return f"trial-{trial.config.get('label', trial.trial_id)}"

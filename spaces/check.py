@@ -1,0 +1,168 @@
+"""Is this space sane, and does this point lie inside it? Precise problems, never a bare yes or no."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from spaces.domain import Choice, Domain, Float, Int, Value
+from spaces.errors import Problem
+from spaces.param import Param, Space
+from spaces.strategy import Point, Strategy, to_point
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return `` (did you mean x?)`` for the nearest known word, or nothing."""
+    near = get_close_matches(word, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def read_domain(name: str, given: object, default: Domain) -> Domain | list[Problem]:
+    """Read a user's domain for dimension ``name`` and hold it against the dimension's widest one.
+
+    ``given`` is a list of values, a single value, or a mapping with low, high and log.
+    """
+    place = f"space.{name}"
+    if isinstance(given, Mapping):
+        return _read_range(place, given, default)
+    values: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
+    if not values:
+        return [Problem(place, f"is an empty list; name at least one value ({default})")]
+    wrong = [value for value in values if not _sensible(value, default)]
+    if wrong:
+        return [Problem(place, f"must be {_allowed(default)}, got {value!r}") for value in wrong]
+    if len(set(values)) < len(values):
+        return [Problem(place, f"lists a value twice: {values}")]
+    real = _numeric(default) and not isinstance(default, Int)
+    return Choice(tuple(float(value) if real else value for value in values))
+
+
+def _read_range(place: str, given: Mapping[str, object], default: Domain) -> Domain | list[Problem]:
+    if isinstance(default, Choice) and not _numeric(default):
+        return [Problem(place, f"takes a list of values ({default}), got a range")]
+    unknown = [key for key in given if key not in ("low", "high", "log")]
+    if unknown:
+        known = ("low", "high", "log")
+        return [
+            Problem(f"{place}.{key}", f"unknown key; allowed: low, high, log{did_you_mean(str(key), known)}")
+            for key in unknown
+        ]
+    low, high = given.get("low", getattr(default, "low", None)), given.get("high", getattr(default, "high", None))
+    bad = [
+        Problem(f"{place}.{end}", f"must be {_allowed(default)}, got {value!r}")
+        for end, value in (("low", low), ("high", high))
+        if not _sensible(value, default)
+    ]
+    if bad:
+        return bad
+    if low > high:  # type: ignore[operator]
+        return [Problem(place, f"low must not be above high, got low {low} and high {high}")]
+    if isinstance(default, Int):
+        return Int(int(low), int(high))  # type: ignore[call-overload]
+    log = given.get("log", getattr(default, "log", False))
+    if not isinstance(log, bool):
+        return [Problem(f"{place}.log", f"must be true or false, got {log!r}")]
+    if log and not low > 0:  # type: ignore[operator]
+        return [Problem(f"{place}.low", f"must be above 0 where log is true, got {low}")]
+    return Float(float(low), float(high), log)  # type: ignore[arg-type]
+
+
+def _numeric(domain: Domain) -> bool:
+    return not isinstance(domain, Choice) or all(isinstance(value, float) for value in domain.values)
+
+
+def _sensible(value: object, default: Domain) -> bool:
+    """Tell whether a user may ask for ``value``: numbers may leave the default range, words may not."""
+    match default:
+        case Int(low=low):
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= default.high
+        case Choice() if not _numeric(default):
+            return value in default
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _allowed(default: Domain) -> str:
+    numeric = _numeric(default) and not isinstance(default, Int)
+    return "a finite number of 0 or more" if numeric else str(default)
+
+
+def check_space(space: Space) -> list[Problem]:
+    """Return what is wrong with the space as a whole: orders, ranges, values that exclude each other."""
+    problems = []
+    seen: set[str] = set()
+    for param in space:
+        problems += [
+            Problem(f"space.{param.name}", f"depends on {condition.name}, which is not drawn before it")
+            for condition in param.when
+            if condition.name not in seen and condition.name not in space.fixed
+        ]
+        seen.add(param.name)
+    return problems + _check_reinit(space) + _check_values(space)
+
+
+def _check_values(space: Space) -> list[Problem]:
+    problems = []
+    limits = {"head_lr": (0, False, math.inf), "layer_decay": (0, False, 1), "lr_ratio": (0, True, math.inf)}
+    for name, (low, included, high) in limits.items():
+        for param in (p for p in space if p.name == name):
+            lowest, highest = _extremes(param.domain)
+            if lowest < low or (lowest == low and not included) or highest > high:
+                what = f"{'0 or more' if included else 'above 0'}{' and at most 1' if high == 1 else ''}"
+                problems.append(Problem(f"space.{name}", f"must be {what}, got {param.domain}"))
+    return problems
+
+
+def _extremes(domain: Domain) -> tuple[float, float]:
+    match domain:
+        case Choice(values=values):
+            return min(float(v) for v in values), max(float(v) for v in values)
+        case Int(low=low, high=high) | Float(low=low, high=high):
+            return low, high
+
+
+def _check_reinit(space: Space) -> list[Problem]:
+    """`all` becomes `none` where only part of the network trains, so `none` must be allowed too."""
+    freezing, reinit = _values(space, "freezing"), _values(space, "reinit")
+    if "all" in reinit and "none" not in reinit and set(freezing) - {"full", "probe"}:
+        message = "has all but not none; all goes only with freezing full: add none, or set space.freezing to [full]"
+        return [Problem("space.reinit", message)]
+    return []
+
+
+def _values(space: Space, name: str) -> tuple[Value, ...]:
+    for param in space:
+        if param.name == name and isinstance(param.domain, Choice):
+            return param.domain.values
+    return (space.fixed[name],)
+
+
+def outside(space: Space, strategy: Strategy) -> list[Problem]:
+    """Return why ``strategy``, in canonical form, is not a point of ``space``; empty if it is one."""
+    point = to_point(strategy)
+    problems = []
+    for param in space:
+        if param.active(point) and param.name in point and not _reaches(space, param, point):
+            problems.append(Problem(f"space.{param.name}", f"must be {param.domain}, got {point[param.name]}"))
+    for name, value in point.items():
+        if name not in space.names and value != space.fixed[name]:
+            problems.append(Problem(f"space.{name}", f"is fixed at {space.fixed[name]}, got {value}"))
+    return problems
+
+
+def _reaches(space: Space, param: Param, point: Point) -> bool:
+    """Tell whether the space can draw this value, counting what `Strategy.canonical` folds together."""
+    value = point[param.name]
+    if value in param.domain:
+        return True
+    folded: Mapping[str, Mapping[Value, bool]] = {
+        "freezing": {"full": "top" in param.domain and space.blocks in _depths(space)},
+        "reinit": {"none": "all" in param.domain and point["freezing"] == "top"},
+        "reinit_blocks": {point.get("unfrozen_depth", space.blocks): _extremes(param.domain)[1] > float(value)},
+    }
+    return folded.get(param.name, {}).get(value, False)
+
+
+def _depths(space: Space) -> Domain:
+    return next((p.domain for p in space if p.name == "unfrozen_depth"), Int(1, 0))

@@ -1,0 +1,119 @@
+"""The dimensions of the space and the presets: literal tables, built for a network's block count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from spaces.domain import Choice, Domain, Float, Int, Value
+from spaces.param import Param, Space, When
+
+MODALITIES = ("image", "text")
+OPTIMIZERS = ("adamw", "sgd")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the domains depend on: kind of data, optimiser, number of blocks."""
+
+    modality: str
+    optimizer: str
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A row of the table: the domain and the default by setting, and when the dimension is drawn."""
+
+    name: str
+    domain: Callable[[Setting], Domain]
+    default: Callable[[Setting], Value]
+    when: tuple[When, ...] = ()
+
+
+BACKBONE_TRAINS = (When("freezing", ("top", "full")),)
+
+
+def _head_lr(setting: Setting) -> Domain:
+    if setting.optimizer == "sgd":
+        return Float(1e-3, 1e-1, log=True)
+    return Float(1e-4, 1e-2, log=True) if setting.modality == "image" else Float(1e-5, 1e-2, log=True)
+
+
+def _default_head_lr(setting: Setting) -> Value:
+    if setting.modality == "text":
+        return 5e-4
+    return 1e-2 if setting.optimizer == "sgd" else 1e-3
+
+
+# In drawing order: a condition refers to an earlier row only.
+DIMENSIONS = (
+    Dimension("freezing", lambda s: Choice(("probe", "top", "full")), lambda s: "full"),
+    Dimension(
+        "unfrozen_depth",
+        lambda s: Int(1, s.blocks),
+        lambda s: -(-s.blocks // 2),
+        (When("freezing", ("top",)),),
+    ),
+    Dimension("head_lr", _head_lr, _default_head_lr),
+    Dimension("lr_ratio", lambda s: Float(1e-3, 1.0, log=True), lambda s: 0.1, BACKBONE_TRAINS),
+    Dimension(
+        "layer_decay",
+        lambda s: Choice((1.0, 0.9, 0.75, 0.65, 0.5) if s.modality == "image" else (1.0, 0.95, 0.9, 0.8, 0.385)),
+        lambda s: 1.0,
+        BACKBONE_TRAINS,
+    ),
+    Dimension("reinit", lambda s: Choice(("none", "top", "all")), lambda s: "none", BACKBONE_TRAINS),
+    Dimension(
+        "reinit_blocks",
+        lambda s: Int(1, 2 if s.modality == "image" else 6),
+        lambda s: 1,
+        (*BACKBONE_TRAINS, When("reinit", ("top",))),
+    ),
+    Dimension(
+        "weight_decay",
+        lambda s: Float(1e-5, 1e-1, log=True) if s.modality == "image" else Choice((0.0, 0.01, 0.1)),
+        lambda s: 1e-4 if s.modality == "image" else 0.01,
+    ),
+)
+DIMENSION_NAMES = tuple(row.name for row in DIMENSIONS)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A ready-made study: what is searched, for how long, and how it is confirmed."""
+
+    dimensions: tuple[str, ...]
+    trials: int
+    epochs: int
+    grace: int
+    finalists: int
+    seeds: int
+
+
+PRESETS: Mapping[str, Preset] = {
+    "quick": Preset(
+        ("freezing", "unfrozen_depth", "head_lr", "lr_ratio", "reinit"),
+        trials=16, epochs=6, grace=1, finalists=3, seeds=2,
+    ),
+    "standard": Preset(DIMENSION_NAMES, trials=48, epochs=12, grace=1, finalists=4, seeds=2),
+    "thorough": Preset(DIMENSION_NAMES, trials=160, epochs=30, grace=3, finalists=8, seeds=2),
+}  # fmt: skip
+
+
+def defaults(setting: Setting) -> dict[str, Value]:
+    """Return every dimension's default."""
+    return {row.name: row.default(setting) for row in DIMENSIONS}
+
+
+def widest(setting: Setting) -> dict[str, Domain]:
+    """Return every dimension's own domain."""
+    return {row.name: row.domain(setting) for row in DIMENSIONS}
+
+
+def build(preset: str, setting: Setting, overrides: Mapping[str, Domain] | None = None) -> Space:
+    """Return the space of ``preset``; a dimension in ``overrides`` is searched over that domain instead."""
+    domains = widest(setting)
+    chosen = {name: domains[name] for name in PRESETS[preset].dimensions} | dict(overrides or {})
+    params = tuple(Param(row.name, chosen[row.name], row.when) for row in DIMENSIONS if row.name in chosen)
+    return Space(params=params, fixed=defaults(setting), blocks=setting.blocks)

@@ -1,0 +1,28 @@
+"""The public API of thawline. Nothing is imported before it is asked for, so that ``import thawline`` is quick.
+
+run = thawline.Study.from_yaml("flowers.yaml").run()
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.study import Study as Study
+
+    from spaces.errors import BadInput as BadInput
+    from spaces.strategy import Strategy as Strategy
+
+HOMES = {"Study": "search.study", "BadInput": "spaces.errors", "Strategy": "spaces.strategy"}
+__all__ = ["BadInput", "Strategy", "Study"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HOMES})

@@ -1,0 +1,27 @@
+"""Proof that frozen stayed frozen: one hash over every frozen parameter and buffer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from trainables.finetuning.plan import Plan
+
+
+def certificate(network: nn.Module, plan: Plan) -> str | None:
+    """Return the hash of all that ``plan`` keeps frozen, names and bits; None where nothing is."""
+    names = (*plan.frozen, *plan.frozen_buffers)
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    return digest((name, tensors[name]) for name in names) if names else None
+
+
+def digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """Return a hash of names, shapes, types and bits."""
+    total = hashlib.sha256()
+    for name, tensor in tensors:
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()

@@ -1,0 +1,127 @@
+"""The training loop: a generator of Epoch records. No callbacks, no Ray; the caller decides what to do with them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from trainables.data.loaders import batches
+from trainables.devices import autocast
+from trainables.evaluate import evaluate
+from trainables.finetuning.certificate import certificate
+from trainables.network.blocks import depth
+from trainables.run import Part, Run
+
+WARM_UP = 0.1  # of all steps
+CLIP = 1.0  # gradient norm
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. ``failure`` says why the trial cannot go on, and ends it."""
+
+    epoch: int  # from 1
+    train_loss: float
+    val_loss: float
+    score: float
+    seconds: float
+    cost: float  # forward passes of the whole network, see `cost`
+    certificate: str  # ok, broken, or none where nothing is frozen
+    failure: str | None = None
+    predictions: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # on validation
+
+
+def train(run: Run) -> Iterator[Epoch]:
+    """Train for the configured epochs and yield each one's record.
+
+    The same for every trial: 10 % warm-up, then cosine to 0 over all epochs whether or not the
+    caller stops earlier; gradient norm clipped at 1.
+    """
+    part = run.part("train")
+    steps = run.config.epochs * len(_batches(run, part, 1))
+    before = certificate(run.network, run.plan)
+    step = 0
+    for epoch in range(1, run.config.epochs + 1):
+        started = time.perf_counter()
+        run.network.train()
+        losses: list[float] = []
+        for rows in _batches(run, part, epoch):
+            _set_rates(run, schedule(step, steps))
+            losses.append(_train_step(run, part, rows))
+            step += 1
+            if not math.isfinite(losses[-1]):
+                break
+        yield _record(run, epoch, losses, before, started)
+
+
+def schedule(step: int, steps: int) -> float:
+    """Return the multiplier that all groups share at ``step`` of ``steps``: linear warm-up, then cosine to 0."""
+    warm = max(1, math.ceil(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def cost(run: Run) -> float:
+    """Return one epoch's work in forward passes of the whole network through one sample.
+
+    Counted by blocks: 1 forward, and 2 backward for the share of blocks that trains; validation is
+    one forward. Deterministic, so that two runs of a study agree on it.
+    """
+    trained = sum(1 for block in run.blocks[:-1] if not set(block.parameters) <= set(run.plan.frozen))
+    share = trained / (depth(run.blocks) + 1)
+    return len(run.dataset.train) * (1 + 2 * share) + len(run.dataset.val)
+
+
+def _batches(run: Run, part: Part, epoch: int) -> list[torch.Tensor]:
+    return list(batches(len(part.labels), run.config.batch_size, seed=run.config.seed, epoch=epoch))
+
+
+def _set_rates(run: Run, multiplier: float) -> None:
+    for group in run.optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * multiplier
+
+
+def _train_step(run: Run, part: Part, rows: torch.Tensor) -> float:
+    with autocast(run.config.precision, run.device):
+        logits = run.task.forward(run.network, part.inputs.batch(rows, run.device))
+        loss: torch.Tensor = run.loss(logits.float(), part.labels[rows].to(run.device))
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_([p for group in run.optimizer.param_groups for p in group["params"]], CLIP)
+    run.optimizer.step()
+    return loss.item()
+
+
+def _record(run: Run, epoch: int, losses: list[float], before: str | None, started: float) -> Epoch:
+    mean_loss = sum(losses) / len(losses)
+    failure = None
+    val_loss, score, predictions = math.nan, math.nan, None
+    if math.isfinite(mean_loss):
+        measured = evaluate(run, "val")
+        val_loss, score, predictions = measured.loss, measured.score, measured.predictions
+        if not math.isfinite(val_loss):
+            failure = f"diverged: the validation loss is {val_loss} in epoch {epoch}"
+    else:
+        failure = f"diverged: the training loss is {losses[-1]} in epoch {epoch}, step {len(losses)}"
+    kept = "none" if before is None else "ok" if certificate(run.network, run.plan) == before else "broken"
+    if kept == "broken":
+        failure = f"certificate broken: a frozen parameter or buffer changed in epoch {epoch}"
+    return Epoch(
+        epoch=epoch,
+        train_loss=mean_loss,
+        val_loss=val_loss,
+        score=math.nan if failure else score,
+        seconds=time.perf_counter() - started,
+        cost=cost(run),
+        certificate=kept,
+        failure=failure,
+        predictions=predictions,
+    )

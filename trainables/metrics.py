@@ -1,0 +1,30 @@
+"""What a prediction is worth: scikit-learn's metrics by name. A literal table."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, f1_score
+
+Labels = NDArray[np.int64]
+Weights = NDArray[np.float64]
+
+
+class Metric(Protocol):
+    """Labels and predictions, shape (n,), to a score; ``weights`` count samples more than once, or not at all."""
+
+    def __call__(self, labels: Labels, predictions: Labels, weights: Weights | None = None) -> float:
+        """Return the score."""
+
+
+def _accuracy(labels: Labels, predictions: Labels, weights: Weights | None = None) -> float:
+    return float(accuracy_score(labels, predictions, sample_weight=weights))
+
+
+def _macro_f1(labels: Labels, predictions: Labels, weights: Weights | None = None) -> float:
+    return float(f1_score(labels, predictions, average="macro", zero_division=0, sample_weight=weights))
+
+
+METRICS: dict[str, Metric] = {"accuracy": _accuracy, "macro_f1": _macro_f1}

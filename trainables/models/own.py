@@ -1,0 +1,70 @@
+"""A user's own network: ``module:function`` returns an nn.Module."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from spaces.errors import BadInput
+from trainables.data.images import Preprocessing
+from trainables.models.head import last_layer, replace_layer
+from trainables.models.model import Model, load_state, read_state
+from trainables.network.call_order import call_order
+
+DEFAULT_SIZE = 224
+
+
+def build(spec: str, *, weights: str, classes: int, image_size: int | None, code_path: str | None) -> Model:
+    """Return the network that ``module:function`` builds, with a new last layer of ``classes`` outputs.
+
+    The function may take ``pretrained: bool``; with False it must return random weights. The
+    network may carry ``preprocessing``, a mapping with image_size, resize, mean and std.
+    """
+    network = _call(_function(spec, code_path), spec, pretrained=weights == "default")
+    if weights not in ("default", "none"):
+        load_state(network, read_state(Path(weights)), source=weights)
+    preprocessing = _preprocessing(network, image_size)
+    size = preprocessing.image_size
+    try:
+        order = call_order(network, lambda net: net(torch.zeros(1, 3, size, size)))
+    except Exception as error:
+        message = f"{spec} failed on an image batch of shape (1, 3, {size}, {size}): {type(error).__name__}: {error}"
+        raise BadInput.at("model", message) from error
+    head = last_layer(network, order)
+    replace_layer(network, head, classes)
+    return Model(network, head=(head,), preprocessing=preprocessing)
+
+
+def _function(spec: str, code_path: str | None) -> Any:
+    if code_path and code_path not in sys.path:
+        sys.path.insert(0, code_path)
+    module_name, _, name = spec.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except ImportError as error:
+        raise BadInput.at("model", f"cannot import {module_name!r}: {error}") from error
+    except AttributeError:
+        raise BadInput.at("model", f"the module {module_name!r} has no function {name!r}") from None
+
+
+def _call(function: Any, spec: str, *, pretrained: bool) -> nn.Module:
+    takes = "pretrained" in inspect.signature(function).parameters
+    network = function(pretrained=pretrained) if takes else function()
+    if not isinstance(network, nn.Module):
+        raise BadInput.at("model", f"{spec} must return an nn.Module, got {type(network).__name__}")
+    return network
+
+
+def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
+    given = getattr(network, "preprocessing", {})
+    if not isinstance(given, Mapping):
+        raise BadInput.at("model", f"the network's preprocessing must be a mapping, got {type(given).__name__}")
+    own = {"image_size": DEFAULT_SIZE, "mean": (0.5,) * 3, "std": (0.5,) * 3} | dict(given)
+    return Preprocessing.from_json({"resize": own["image_size"]} | own).at(image_size)

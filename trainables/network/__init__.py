@@ -1,0 +1,1 @@
+"""Cut a network into ordered blocks."""

@@ -1,0 +1,25 @@
+"""Per-example predictions of a trial, one parquet file a split beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+
+def write(folder: Path, split: str, ids: Sequence[str], labels: Sequence[int], predicted: Sequence[int]) -> None:
+    """Write one row per sample: id, label, prediction; all three in the order of the split."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame({"id": ids, "label": labels, "prediction": predicted})
+    frame.to_parquet(path(folder, split), index=False)
+
+
+def read(folder: Path, split: str) -> pd.DataFrame:
+    """Read what `write` wrote."""
+    return pd.read_parquet(path(folder, split))
+
+
+def path(folder: Path, split: str) -> Path:
+    """Return the file of a split."""
+    return folder / f"predictions-{split}.parquet"

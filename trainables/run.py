@@ -1,0 +1,150 @@
+"""TrialConfig → everything built: data, network, blocks, plan, optimiser. A trial without Ray starts here.
+
+Example: ``list(train(build(config)))``.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from spaces.strategy import from_point
+from trainables.config import DataConfig, Split, TrialConfig
+from trainables.data.source import Dataset, Examples, Modality, load
+from trainables.finetuning import apply
+from trainables.finetuning.plan import Plan, plan
+from trainables.models import catalogue
+from trainables.models.model import Model
+from trainables.network.blocks import Block, cut, depth
+from trainables.network.call_order import call_order
+from trainables.seeds import seed_everything
+from trainables.tasks.catalogue import TASKS
+from trainables.tasks.task import Inputs, Task
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split, ready for the loop."""
+
+    inputs: Inputs
+    labels: torch.Tensor  # int64, shape (n,), on the CPU
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trial, built and not yet begun."""
+
+    config: TrialConfig
+    task: Task
+    model: Model
+    blocks: tuple[Block, ...]
+    plan: Plan
+    optimizer: Optimizer
+    dataset: Dataset
+    device: torch.device
+    loss: nn.CrossEntropyLoss
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, its plan applied."""
+        return self.model.network
+
+    def part(self, split: Split) -> Part:
+        """Return a split's inputs and labels; decoded or tokenised once per process."""
+        examples = cast(Examples, getattr(self.dataset, split))
+        key = (self.config.data, self.config.model, self.config.code_path, split)
+        if key not in _PREPARED:
+            _PREPARED[key] = self.task.inputs(examples, self.model, self.config.data)
+        return Part(_PREPARED[key], torch.tensor(examples.labels, dtype=torch.int64), examples.ids)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the trial's row says of it beside scores."""
+        total = sum(block.count for block in self.blocks)
+        trainable = sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+        return {"trainable_params": trainable, "total_params": total, "host": socket.gethostname()}
+
+
+_PREPARED: dict[tuple[DataConfig, str, str | None, str], Inputs] = {}
+
+
+@lru_cache(maxsize=1)
+def dataset(data: DataConfig, modality: Modality, code_path: str | None) -> Dataset:
+    """Return the study's data, read once per process; `search.setup` verified every image before."""
+    return load(data, modality, code_path, verify=False)
+
+
+def network(config: TrialConfig, *, weights: str, classes: int) -> Model:
+    """Build the network of ``config`` with ``weights`` in place of the configured ones."""
+    return catalogue.build(
+        config.model,
+        weights=weights,
+        modality=TASKS[config.task].modality,
+        classes=classes,
+        image_size=config.data.image_size,
+        code_path=config.code_path,
+    )
+
+
+def blocks_of(model: Model, task: Task) -> tuple[Block, ...]:
+    """Cut the model's network into blocks, in the order of its forward call."""
+    order = call_order(model.network, lambda net: task.forward(net, task.sample(model)))
+    return cut(model.network, model.head, order)
+
+
+def build(config: TrialConfig, device: torch.device | None = None) -> Run:
+    """Build everything one trial needs; seeds are set before construction and again after it.
+
+    The second time makes the training's random numbers independent of how much construction drew.
+    """
+    device = device or torch.device("cpu")
+    task = TASKS[config.task]
+    data = dataset(config.data, task.modality, config.code_path)
+    seed_everything(config.seed)
+    model = network(config, weights=config.weights, classes=len(data.classes))
+    never = [name for name, parameter in model.network.named_parameters() if not parameter.requires_grad]
+    blocks = blocks_of(model, task)
+    strategy = from_point(config.strategy).canonical(depth(blocks))
+    planned = plan(
+        strategy,
+        blocks,
+        modules=[name for name, _ in model.network.named_modules()],
+        vectors=frozenset(name for name, parameter in model.network.named_parameters() if parameter.dim() < 2),
+        never=never,
+    )
+    if planned.reinit:
+        apply.reinitialise(
+            model.network,
+            planned.reinit,
+            lambda: network(config, weights="none", classes=len(data.classes)).network,
+        )
+    apply.freeze(model.network, planned)
+    model.network.to(device)
+    optimizer = apply.optimizer(model.network, planned, config.optimizer)
+    seed_everything(config.seed)
+    return Run(
+        config=config,
+        task=task,
+        model=model,
+        blocks=blocks,
+        plan=planned,
+        optimizer=optimizer,
+        dataset=data,
+        device=device,
+        loss=_loss(config, data, device),
+    )
+
+
+def _loss(config: TrialConfig, data: Dataset, device: torch.device) -> nn.CrossEntropyLoss:
+    if config.class_weights == "none":
+        return nn.CrossEntropyLoss()
+    counts = torch.bincount(torch.tensor(data.train.labels), minlength=len(data.classes))
+    return nn.CrossEntropyLoss(weight=(counts.sum() / (len(counts) * counts)).to(device))

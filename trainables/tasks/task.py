@@ -1,0 +1,34 @@
+"""A task is a frozen record of functions; adding one is one file and one row of `catalogue`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from trainables.config import DataConfig
+from trainables.data.source import Examples, Modality
+from trainables.models.model import Model
+
+Batch = Any  # whatever the task's forward takes
+
+
+class Inputs(Protocol):
+    """One split's inputs, ready to be taken batch by batch."""
+
+    def batch(self, indices: torch.Tensor, device: torch.device) -> Batch:
+        """Return the inputs at ``indices`` (int64, shape (b,)) on ``device``."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What differs between kinds of data."""
+
+    name: str
+    modality: Modality
+    inputs: Callable[[Examples, Model, DataConfig], Inputs]
+    sample: Callable[[Model], Batch]  # a tiny batch, to trace a forward call
+    forward: Callable[[nn.Module, Batch], torch.Tensor]  # logits, shape (b, classes)
