@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "RAY_worker_niceness": "0",  # Ray's own 15 starves trials on a shared machine
     "RAY_raylet_start_wait_time_s": "180",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt ends the study at once; what is finished stands in the journal
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "30",

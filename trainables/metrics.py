@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -28,3 +29,8 @@ def _macro_f1(labels: Labels, predictions: Labels, weights: Weights | None = Non
 
 
 METRICS: dict[str, Metric] = {"accuracy": _accuracy, "macro_f1": _macro_f1}
+
+# Metrics that are a mean over examples, by what each example contributes: shape (..., n).
+PER_EXAMPLE: dict[str, Callable[[Labels, Labels], Weights]] = {
+    "accuracy": lambda labels, predictions: (labels == predictions).astype(np.float64),
+}

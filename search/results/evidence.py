@@ -11,7 +11,6 @@ from search.results import load
 from search.results.intervals import Sample, sample
 from trainables import predictions
 from trainables.config import Split
-from trainables.metrics import METRICS
 
 # Attributes of the study `confirm`, in the order in which they are written.
 FINALISTS, DECISION, TEST_OPENED = "finalists", "decision", "test_opened"
@@ -36,7 +35,7 @@ def measured_on(run_dir: Path, split: Split, metric: str) -> Sample:
     }
     labels = next(iter(frames.values()))[0]["label"].to_numpy()
     predicted = {key: [frame["prediction"].to_numpy() for frame in rows] for key, rows in frames.items()}
-    return sample(labels, predicted, METRICS[metric])
+    return sample(labels, predicted, metric)
 
 
 def all_predictions(run_dir: Path) -> pd.DataFrame:

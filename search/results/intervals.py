@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.metrics import Labels, Metric
+from trainables.metrics import METRICS, PER_EXAMPLE, Labels
 
 RESAMPLES = 200
 LEVEL = 0.95
@@ -62,20 +62,26 @@ class Sample:
         return {name: float(np.mean(first == index)) for index, name in enumerate(names)}
 
 
-def sample(labels: Labels, predictions: Mapping[str, list[Labels]], metric: Metric) -> Sample:
+def sample(labels: Labels, predictions: Mapping[str, list[Labels]], metric: str) -> Sample:
     """Measure every strategy's predictions, one array per seed, on the examples with ``labels``."""
-    weights = np.random.default_rng(0).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), RESAMPLES)
-    scores = {name: [metric(labels, row) for row in rows] for name, rows in predictions.items()}
-    resampled = {
-        name: np.array([np.mean([metric(labels, row, weight) for row in rows]) for weight in weights.astype(float)])
-        for name, rows in predictions.items()
-    }
+    count = len(labels)
+    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64)
+    scores = {name: [METRICS[metric](labels, row) for row in rows] for name, rows in predictions.items()}
+    resampled = {name: _resampled(labels, rows, metric, weights) for name, rows in predictions.items()}
     return Sample(
         means={name: float(np.mean(row)) for name, row in scores.items()},
         seeds={name: len(row) for name, row in scores.items()},
         resampled=resampled,
         seed_variance=pooled_variance(list(scores.values())),
     )
+
+
+def _resampled(labels: Labels, rows: list[Labels], metric: str, weights: Array) -> Array:
+    """Return the mean score over seeds for every row of ``weights``, shape (RESAMPLES,)."""
+    if metric in PER_EXAMPLE:
+        mean: Array = weights @ PER_EXAMPLE[metric](labels, np.stack(rows)).mean(axis=0) / len(labels)
+        return mean
+    return np.array([np.mean([METRICS[metric](labels, row, weight) for row in rows]) for weight in weights])
 
 
 def pooled_variance(scores: list[list[float]]) -> float:

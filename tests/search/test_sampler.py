@@ -1,0 +1,222 @@
+"""Our searcher over ask and tell, driven without a cluster: what Optuna holds afterwards."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from search.progress import Event
+from search.proposals import Proposal, for_confirmation, for_control
+from search.results.load import load
+from search.rungs import Rungs
+from search.sampler import Sampling, StudySearcher
+from search.storage import load_study
+from spaces.check import outside
+from spaces.domain import Choice
+from spaces.presets import Setting, build
+from spaces.strategy import Full, Probe, Strategy, from_point
+from trainables.config import DataConfig, TrialConfig
+
+TEMPLATE = TrialConfig(
+    task="image-classification",
+    metric="accuracy",
+    model="torchvision:resnet18",
+    data=DataConfig(path="images"),
+    epochs=3,
+    strategy={},
+    seed=0,
+)
+SPACE = build("standard", Setting("image", "adamw", 4))
+
+
+def searcher(run_dir: Path, *, budget: int = 0, queue: list[Proposal] | None = None, **options: Any) -> StudySearcher:
+    sampling = Sampling(options.pop("space", SPACE), budget, seed=options.pop("seed", 0))
+    name = options.pop("name", "search")
+    return StudySearcher(run_dir, name, TEMPLATE, queue or [], sampling, Rungs(3), **options)
+
+
+def epoch(number: int, score: float, **more: Any) -> dict[str, Any]:
+    return {"epoch": number, "score": score, "train_loss": 1.0, "val_loss": 1.0, "seconds": 2.0, "cost": 5.0, **more}
+
+
+def finish(search: StudySearcher, trial_id: str, scores: list[float], **last: Any) -> None:
+    for number, score in enumerate(scores[:-1], start=1):
+        search.on_trial_result(trial_id, epoch(number, score))
+    search.on_trial_complete(trial_id, epoch(len(scores), scores[-1], **last))
+
+
+def held(run_dir: Path, name: str = "search") -> list[optuna.trial.FrozenTrial]:
+    study = load_study(run_dir, name)
+    assert study is not None
+    return study.get_trials()
+
+
+def test_a_trial_that_reached_the_last_epoch_is_complete_with_every_epoch(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    finish(search, "a", [0.1, 0.2, 0.3])
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.COMPLETE
+    assert trial.value == 0.3
+    assert trial.intermediate_values == {1: 0.1, 2: 0.2, 3: 0.3}
+    assert trial.user_attrs["epoch/2"] == {"train_loss": 1.0, "val_loss": 1.0, "seconds": 2.0, "cost": 5.0}
+    assert trial.user_attrs["seconds"] == 6.0
+
+
+def test_a_stopped_trial_is_pruned_and_never_complete(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    finish(search, "a", [0.1, 0.2])
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values == {1: 0.1, 2: 0.2}
+
+
+def test_a_trial_that_diverged_is_failed_with_its_reason(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    finish(search, "a", [0.1, math.nan], failure="diverged: the training loss is nan in epoch 2, step 1")
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["reason"] == "diverged: the training loss is nan in epoch 2, step 1"
+    assert trial.intermediate_values == {1: 0.1}
+
+
+def test_a_trial_that_raised_is_failed_with_the_error_and_its_traceback_is_kept(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    try:
+        raise ZeroDivisionError("in the user's layer")
+    except ZeroDivisionError as error:
+        search.note_error("a", error)
+    search.on_trial_complete("a", error=True)
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["reason"] == "ZeroDivisionError: in the user's layer"
+    assert "Traceback" in (tmp_path / "logs" / "trial-0.txt").read_text()
+
+
+def test_an_error_without_words_still_has_a_reason(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    search.on_trial_complete("a", error=True)
+    assert held(tmp_path)[0].user_attrs["reason"] == "the worker died"
+
+
+def test_nothing_unknown_raises_into_the_loop(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.on_trial_result("stranger", epoch(1, 0.5))
+    search.on_trial_complete("stranger", epoch(1, 0.5))
+    search.note_error("stranger", None)
+    assert held(tmp_path) == []
+
+
+def test_every_proposal_lies_inside_the_space_and_no_key_comes_twice(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=40)
+    for number in range(40):
+        assert search.suggest(str(number)) != "FINISHED"
+        finish(search, str(number), [0.1, 0.2, number / 40])
+    assert search.suggest("40") == "FINISHED"
+    trials = [trial for trial in held(tmp_path) if "reused_of" not in trial.user_attrs]
+    assert len(trials) == 40
+    assert all(outside(SPACE, from_point(trial.user_attrs["strategy"])) == [] for trial in trials)
+    assert len({trial.user_attrs["key"] for trial in trials}) == 40
+
+
+def test_the_same_seed_proposes_the_same_and_another_seed_does_not(tmp_path: Path) -> None:
+    def proposals(folder: str, seed: int) -> list[dict[str, Any]]:
+        (tmp_path / folder).mkdir()
+        search = searcher(tmp_path / folder, budget=15, seed=seed)
+        for number in range(15):
+            search.suggest(str(number))
+            finish(search, str(number), [0.1, 0.2, (number * 7 % 5) / 5])
+        return [trial.user_attrs["strategy"] for trial in held(tmp_path / folder)]
+
+    first = proposals("a", 0)
+    assert proposals("b", 0) == first
+    assert proposals("c", 1) != first
+
+
+def small_space() -> Any:
+    domains = {"head_lr": Choice((0.001, 0.01)), "freezing": Choice(("probe", "full")), "lr_ratio": Choice((0.1,))}
+    return build("quick", Setting("image", "adamw", 4), domains | {"reinit": Choice(("none",))})
+
+
+def test_a_duplicate_repeats_the_earlier_score_and_costs_no_budget(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=5, space=small_space())
+    for number in range(4):
+        search.suggest(str(number))
+        finish(search, str(number), [0.1, 0.2, number / 4])
+    assert search.suggest("4") == "FINISHED"  # there are four points: every further draw repeats one
+    reused = [trial for trial in held(tmp_path) if "reused_of" in trial.user_attrs]
+    assert len(reused) >= 50
+    trained = {str(t.number): t for t in held(tmp_path) if "reused_of" not in t.user_attrs}
+    assert len(trained) == 4
+    for trial in reused:
+        twin = trained[trial.user_attrs["reused_of"]]
+        assert trial.user_attrs["key"] == twin.user_attrs["key"]
+        assert trial.state == TrialState.PRUNED
+        assert trial.intermediate_values == {3: twin.value}
+    trials, _ = load(tmp_path)
+    assert (trials["state"] == "reused").sum() == len(reused)
+
+
+def test_an_exhausted_space_ends_the_search_and_says_so(tmp_path: Path) -> None:
+    told: list[Event] = []
+    search = searcher(tmp_path, budget=10, space=small_space(), tell=told.append)
+    trained = 0
+    while search.suggest(str(trained)) != "FINISHED":
+        finish(search, str(trained), [0.1, 0.2, 0.3])
+        trained += 1
+    assert trained == 4
+    assert search.exhausted
+    assert any("space exhausted" in event.get("message", "") for event in told)
+
+
+def test_controls_come_first_and_do_not_count(tmp_path: Path) -> None:
+    controls = [Strategy(Probe(), 1e-3), Strategy(Full(), 1e-3)]
+    search = searcher(tmp_path, budget=2, queue=for_control(controls, seed=0))
+    for number in range(4):
+        search.suggest(str(number))
+        finish(search, str(number), [0.1, 0.2, 0.3])
+    assert search.suggest("4") == "FINISHED"
+    assert [trial.user_attrs["stage"] for trial in held(tmp_path)] == ["control", "control", "search", "search"]
+
+
+def test_a_control_competes_in_no_stratum(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1, queue=for_control([Strategy(Probe(), 1e-3)], seed=0))
+    search.suggest("control")
+    search.suggest("searched")
+    assert search.place("control") == (0, None)
+    assert search.place("searched")[1] is not None
+
+
+def test_confirmations_are_told_only_after_the_test_set_was_opened(tmp_path: Path) -> None:
+    queue = for_confirmation([(Strategy(Probe(), 1e-3), "finalist")], seeds=2, seed=7)
+    search = StudySearcher(tmp_path, "confirm", TEMPLATE, queue)
+    orders = [search.suggest("a"), search.suggest("b")]
+    assert [order["config"]["seed"] for order in orders if isinstance(order, dict)] == [8, 9]
+    finish(search, "a", [0.1, 0.2, 0.3])
+    search.on_trial_complete("b", error=True)
+    complete, failed = held(tmp_path, "confirm")
+    assert complete.state == TrialState.RUNNING
+    assert complete.user_attrs["end"] == {"state": "COMPLETE", "value": 0.3, "epoch": 3}
+    assert failed.state == TrialState.FAIL
+    trials, _ = load(tmp_path)
+    assert trials["state"].tolist() == ["complete", "failed"]
+    assert trials["trial"].tolist() == ["c0", "c1"]
+
+
+@pytest.mark.parametrize("result", [None, {}, {"epoch": 0}, {"score": 0.5}])
+def test_a_trial_that_ends_without_an_epoch_is_failed(tmp_path: Path, result: dict[str, Any] | None) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    search.on_trial_complete("a", result)
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["reason"] == "ended without a score"
