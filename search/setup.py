@@ -8,6 +8,7 @@ from pathlib import Path
 
 from search.config import StudyConfig, study_space
 from search.layering import Resolved
+from search.model_names import PREFIXES
 from search.progress import Progress
 from spaces.check import check_space
 from spaces.controls import controls
@@ -97,3 +98,9 @@ def control_strategies(config: StudyConfig, blocks: int) -> dict[str, Strategy]:
     """Return the controls for this network, in canonical form."""
     setting = Setting(config.modality, config.optimizer, blocks)
     return {name: strategy.canonical(blocks) for name, strategy in controls(defaults(setting)).items()}
+
+
+def names_functions(config: StudyConfig) -> bool:
+    """Tell whether the study names functions of the user's own, found beside the study file."""
+    kind, _, _ = config.model.partition(":")
+    return config.data.source is not None or kind not in PREFIXES

@@ -21,7 +21,7 @@ from search.errors import ExitCode, StudyFailed
 from search.layering import Resolved, dump, resolve
 from search.progress import Progress
 from search.results.run import Results, report
-from search.setup import Checked, Setup, check, control_strategies
+from search.setup import Checked, Setup, check, control_strategies, names_functions
 from spaces.errors import BadInput
 
 __all__ = ["Results", "Study", "check_deep", "report"]
@@ -117,7 +117,8 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         "space_hash": checked.space.hash,
         "split_hash": checked.dataset.hash,
         "blocks": checked.blocks,
-        "folder": str(checked.resolved.folder),  # where the modules named in the study are found
+        "folder": str(checked.resolved.folder),
+        "own_modules": names_functions(config),
         "classes": list(checked.dataset.classes),
         "controls": {name: strategy.key for name, strategy in controls.items()},
         "warnings": list(checked.dataset.warnings),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -33,11 +35,15 @@ def page(content: Report, run_dir: Path) -> str:
         "## Trust",
         _trust(content),
         "## Reproduce",
-        f"`thawline run {run_dir / 'study.yaml'}`  \n"
-        f"Split {facts.get('split_hash', '-')}, space {facts.get('space_hash', '-')}; every trial's seed stands in "
-        "`tables/trials.csv`.",
+        f"`thawline run {run_dir / 'study.yaml'}`{_beside(facts)}; split {facts.get('split_hash', '-')}, space "
+        f"{facts.get('space_hash', '-')}. Every trial's seed stands in `tables/trials.csv`.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _beside(facts: Mapping[str, Any]) -> str:
+    """Return where the study file must lie if it names functions of the user's own."""
+    return f", copied to {facts['folder']}, where the modules it names are found" if facts.get("own_modules") else ""
 
 
 def summary(content: Report, run_dir: Path) -> str:

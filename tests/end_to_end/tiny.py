@@ -1,0 +1,78 @@
+"""A study that takes seconds: coloured noise at 16 px, a residual network of three blocks, three epochs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MODULE = '''\
+"""Three classes of tinted noise, and a small residual network with batch normalisation."""
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def data():
+    return {split: _tinted(count, seed) for seed, (split, count) in enumerate(COUNTS.items())}
+
+
+COUNTS = {"train": 96, "val": 48, "test": 60}
+
+
+def _tinted(count, seed):
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    images = random.normal(120, 50, (count, 16, 16, 3))
+    images[np.arange(count), :, :, labels] += 9
+    return images.clip(0, 255).astype(np.uint8), labels.tolist()
+
+
+class Unit(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.convolution = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x):
+        return x + torch.relu(self.norm(self.convolution(x)))
+
+
+class Residual(nn.Module):
+    preprocessing = {"image_size": 16}
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.units = nn.Sequential(Unit(8), Unit(8), Unit(8))
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.head(self.units(self.stem(x)).mean((2, 3)))
+
+
+def network(pretrained=True):
+    if not pretrained:
+        return Residual()
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        return Residual()
+'''
+
+STUDY = """\
+name: tiny
+task: image-classification
+model: tiny:network
+data: {source: "tiny:data"}
+space: {preset: quick, head_lr: [0.003, 0.01, 0.03], lr_ratio: [0.1, 1.0], reinit: [none, all]}
+budget: {trials: 6, epochs: 3}
+finalists: {count: 2, seeds: 2}
+resources: {concurrent: 1}
+"""
+
+
+def write_project(folder: Path, *, module: str = MODULE, study: str = STUDY) -> Path:
+    """Write the module and the study file into ``folder``; return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tiny.py").write_text(module)
+    (folder / "study.yaml").write_text(study)
+    return folder / "study.yaml"
