@@ -23,6 +23,7 @@ from search.progress import Tell, silent
 from search.proposals import Proposal
 from search.rungs import Rungs
 from search.storage import open_study
+from spaces.check import outside
 from spaces.param import Space
 from spaces.strata import stratum
 from spaces.strategy import to_point
@@ -171,10 +172,22 @@ class StudySearcher(Searcher):
     def _next(self) -> tuple[Trial, Proposal] | None:
         if self._queue:
             proposal = self._queue.popleft()
-            return self._study.ask(), proposal
+            return self._ask_for(proposal), proposal
         if self._sampling is None or self._handed_out >= self._sampling.budget or self.exhausted:
             return None
         return self._sample(self._sampling)
+
+    def _ask_for(self, proposal: Proposal) -> Trial:
+        """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
+        space = self._sampling.space if self._sampling else None
+        if space is None or outside(space, proposal.strategy):
+            return self._study.ask()
+        point = to_point(proposal.strategy)
+        self._study.enqueue_trial({name: point[name] for name in space.names if name in point})
+        trial = self._study.ask()
+        suggest(space, trial)  # type: ignore[arg-type]
+        self._keys.add(proposal.strategy.key)
+        return trial
 
     def _sample(self, sampling: Sampling) -> tuple[Trial, Proposal] | None:
         """Draw until a strategy comes that was not tried; a duplicate of a finished one is told as reused."""
@@ -240,7 +253,7 @@ class StudySearcher(Searcher):
             live.trial.set_user_attr("reason", reason)
         end = {"state": state.name, "value": live.score if state != TrialState.FAIL else None, "epoch": live.epoch}
         live.trial.set_user_attr("end", end)
-        if state != TrialState.FAIL and live.proposal.stage == "search":
+        if state != TrialState.FAIL:
             self._finished[live.proposal.strategy.key] = (live.trial.number, live.epoch, live.score)
         told_later = live.proposal.stage == "confirm" and state == TrialState.COMPLETE
         if not told_later:

@@ -32,7 +32,11 @@ def read_domain(name: str, given: object, default: Domain) -> Domain | list[Prob
         return [Problem(place, f"is an empty list; name at least one value ({default})")]
     wrong = [value for value in values if not _sensible(value, default)]
     if wrong:
-        return [Problem(place, f"must be {_allowed(default)}, got {value!r}") for value in wrong]
+        words = [] if _numeric(default) or not isinstance(default, Choice) else [str(value) for value in default.values]
+        return [
+            Problem(place, f"must be {_allowed(default)}, got {value!r}{did_you_mean(str(value), words)}")
+            for value in wrong
+        ]
     if len(set(values)) < len(values):
         return [Problem(place, f"lists a value twice: {values}")]
     real = _numeric(default) and not isinstance(default, Int)
@@ -156,12 +160,15 @@ def _reaches(space: Space, param: Param, point: Point) -> bool:
     value = point[param.name]
     if value in param.domain:
         return True
-    folded: Mapping[str, Mapping[Value, bool]] = {
-        "freezing": {"full": "top" in param.domain and space.blocks in _depths(space)},
-        "reinit": {"none": "all" in param.domain and point["freezing"] == "top"},
-        "reinit_blocks": {point.get("unfrozen_depth", space.blocks): _extremes(param.domain)[1] > float(value)},
-    }
-    return folded.get(param.name, {}).get(value, False)
+    match param.name:
+        case "freezing":
+            return value == "full" and "top" in param.domain and space.blocks in _depths(space)
+        case "reinit":
+            return value == "none" and "all" in param.domain and point["freezing"] == "top"
+        case "reinit_blocks":
+            trained = point.get("unfrozen_depth", space.blocks)
+            return value == trained and _extremes(param.domain)[1] > float(value)
+    return False
 
 
 def _depths(space: Space) -> Domain:

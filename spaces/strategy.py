@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -69,14 +70,14 @@ class Strategy:
 
     def __post_init__(self) -> None:
         """Refuse values that no network could use."""
-        if not self.head_lr > 0:
-            raise BadInput.at("head_lr", f"must be above 0, got {self.head_lr}")
-        if self.lr_ratio < 0:
-            raise BadInput.at("lr_ratio", f"must be 0 or more, got {self.lr_ratio}")
+        if not 0 < self.head_lr < math.inf:
+            raise BadInput.at("head_lr", f"must be finite and above 0, got {self.head_lr}")
+        if not 0 <= self.lr_ratio < math.inf:
+            raise BadInput.at("lr_ratio", f"must be finite and 0 or more, got {self.lr_ratio}")
         if not 0 < self.layer_decay <= 1:
             raise BadInput.at("layer_decay", f"must be above 0 and at most 1, got {self.layer_decay}")
-        if self.weight_decay < 0:
-            raise BadInput.at("weight_decay", f"must be 0 or more, got {self.weight_decay}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise BadInput.at("weight_decay", f"must be finite and 0 or more, got {self.weight_decay}")
         if isinstance(self.freezing, Top) and self.freezing.depth < 1:
             raise BadInput.at("unfrozen_depth", f"must be 1 or more, got {self.freezing.depth}")
         if isinstance(self.reinit, ReinitTop) and self.reinit.blocks < 1:

@@ -29,14 +29,16 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(run: Run, split: Split) -> Evaluation:
-    """Measure the run's network, in eval mode, on ``split``; the mode is put back afterwards."""
+    """Measure the run's network, in eval mode, on ``split``; every module's mode is put back afterwards."""
     part = run.part(split)
-    training = run.network.training
+    # Of each module: some are held in eval mode, so that the root's says nothing of the others.
+    modes = {module: module.training for module in run.network.modules()}
     run.network.eval()
     try:
         logits = torch.cat([_logits(run, part.inputs.batch(rows, run.device)) for rows in batches_of(len(part.labels))])
     finally:
-        run.network.train(training)
+        for module, mode in modes.items():
+            module.training = mode
     predictions = logits.argmax(dim=1).numpy()
     return Evaluation(
         loss=functional.cross_entropy(logits, part.labels).item(),

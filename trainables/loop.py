@@ -58,7 +58,10 @@ def train(run: Run) -> Iterator[Epoch]:
             step += 1
             if not math.isfinite(losses[-1]):
                 break
-        yield _record(run, epoch, losses, before, started)
+        record = _record(run, epoch, losses, before, started)
+        yield record
+        if record.failure:
+            return
 
 
 def schedule(step: int, steps: int) -> float:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from spaces.errors import BadInput
 from spaces.strategy import from_point
 from trainables.config import DataConfig, Split, TrialConfig
 from trainables.data.source import Dataset, Examples, Modality, load
@@ -95,9 +96,17 @@ def network(config: TrialConfig, *, weights: str, classes: int) -> Model:
 
 
 def blocks_of(model: Model, task: Task) -> tuple[Block, ...]:
-    """Cut the model's network into blocks, in the order of its forward call."""
+    """Cut the model's network into blocks, in the order of its forward call.
+
+    Raises:
+        BadInput: there is no block between the first layer and the head.
+    """
     order = call_order(model.network, lambda net: task.forward(net, task.sample(model)))
-    return cut(model.network, model.head, order)
+    blocks = cut(model.network, model.head, order)
+    if depth(blocks) == 0:
+        message = "has a single layer before its head, so there is no depth to search"
+        raise BadInput.at("model", f"{message}; choose a network of two layers or more before the last")
+    return blocks
 
 
 def build(config: TrialConfig, device: torch.device | None = None) -> Run:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from search.results.intervals import Interval, Sample
+from search.results.load import typed
 from search.results.verdict import Decision
 from spaces.presets import DIMENSION_NAMES
 
@@ -57,7 +58,7 @@ def leaderboard(
                 "tied_with_best": key in decision.tied,
             }
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return typed(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def best_full_key(confirmed: pd.DataFrame, decision: Decision) -> str | None:

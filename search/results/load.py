@@ -11,7 +11,8 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from search.storage import CONFIRM, SEARCH, load_study
-from spaces.presets import DIMENSION_NAMES
+from spaces.domain import Choice, Float, Int
+from spaces.presets import DIMENSION_NAMES, Setting, widest
 from spaces.strategy import Strategy, from_point
 
 TRIAL_COLUMNS = (
@@ -23,14 +24,43 @@ EPOCH_COLUMNS = ("trial", "stage", "epoch", "train_loss", "val_loss", "score", "
 EPOCH = "epoch/"
 NO_CACHE = "this version trains uncached"
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+WHOLE = ("seed", "epochs", "trainable_params", "total_params", "boundary", "epoch", "rank", "seeds")
+WORDS = (
+    *("trial", "stage", "state", "reason", "stratum", "key", "cache", "cache_reason", "certificate", "host"),
+    *("role", "strategy", "reused_of"),
+)
+TRUTHS = ("tied_with_best",)
 
 
 def load(run_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the trials and the epochs of a run, those of a run still going included."""
-    found = [(label, trial) for label, trial in _labelled(run_dir) if "stage" in trial.user_attrs]
+    # A trial without its strategy was asked for and never handed out: the run ended in between.
+    found = [(label, trial) for label, trial in _labelled(run_dir) if "strategy" in trial.user_attrs]
     trials = pd.DataFrame([_row(label, trial) for label, trial in found], columns=list(TRIAL_COLUMNS))
     epochs = pd.DataFrame([row for label, trial in found for row in _epochs(label, trial)], columns=list(EPOCH_COLUMNS))
-    return trials, epochs
+    return typed(trials), typed(epochs)
+
+
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` with each column of the tables in its own type, whether or not it holds a value.
+
+    Otherwise a column in which nothing stands yet would have another type in every run.
+    """
+    return frame.astype({name: _type(name) for name in frame.columns})
+
+
+def _type(name: str) -> str:
+    dimensions = widest(Setting("image", "adamw", 1))
+    match dimensions.get(name):
+        case Int():
+            return "Int64"
+        case Float():
+            return "float64"
+        case Choice(values=values):
+            return "str" if isinstance(values[0], str) else "float64"
+    if name in WORDS:
+        return "str"
+    return "Int64" if name in WHOLE else "bool" if name in TRUTHS else "float64"
 
 
 def attributes(run_dir: Path) -> dict[str, Any]:

@@ -188,6 +188,29 @@ def test_controls_come_first_and_do_not_count(tmp_path: Path) -> None:
     assert [trial.user_attrs["stage"] for trial in held(tmp_path)] == ["control", "control", "search", "search"]
 
 
+def test_the_sampler_learns_from_a_control_that_the_space_holds(tmp_path: Path) -> None:
+    inside, beyond = Strategy(Full(), 1e-3, weight_decay=1e-4), Strategy(Full(), 5.0, weight_decay=1e-4)
+    search = searcher(tmp_path, budget=0, queue=for_control([inside, beyond], seed=0))
+    for trial_id in "ab":
+        search.suggest(trial_id)
+        finish(search, trial_id, [0.1, 0.2, 0.3])
+    known, unknown = held(tmp_path)
+    assert known.params["freezing"] == "full"
+    assert known.params["lr_ratio"] == 0.1
+    assert unknown.params == {}
+    assert [from_point(trial.user_attrs["strategy"]) for trial in (known, unknown)] == [inside, beyond]
+
+
+def test_a_draw_that_repeats_a_control_is_not_trained_again(tmp_path: Path) -> None:
+    controls = [from_point({"freezing": kind, "head_lr": 0.001, "weight_decay": 1e-4}) for kind in ("probe", "full")]
+    search = searcher(tmp_path, budget=9, space=small_space(), queue=for_control(controls, seed=0))
+    trained = 0
+    while search.suggest(str(trained)) != "FINISHED":
+        finish(search, str(trained), [0.1, 0.2, 0.3])
+        trained += 1
+    assert trained == 4  # two controls, and the two points of the space they leave
+
+
 def test_a_control_competes_in_no_stratum(tmp_path: Path) -> None:
     search = searcher(tmp_path, budget=1, queue=for_control([Strategy(Probe(), 1e-3)], seed=0))
     search.suggest("control")

@@ -75,18 +75,24 @@ def plan(
 def _eval_modules(
     blocks: Sequence[Block], frozen: Sequence[Block], first: Block, modules: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the frozen blocks' modules, and the containers in which the first trained block lies.
+    """Return the frozen blocks' modules, the containers of nothing else, and those of the first trained block.
 
-    A container that is still running when the first trained block begins would otherwise apply its
-    own dropout, layer drop or masking to what is supposed to be frozen.
+    A container that runs, or is still running, before the first trained block begins would otherwise
+    apply its own dropout, layer drop or masking to what is supposed to be frozen.
     """
     if not frozen:
         return ()
-    in_blocks = {name for block in blocks for name in block.modules}
+    held = [name for block in frozen for name in block.modules]
+    moving = [name for block in blocks[first.index :] for name in block.modules]
     starts = [name for name in first.modules if name.rpartition(".")[0] not in first.modules]
+    containers = [name for name in modules if name not in {*held, *moving}]
     around = [
         name
-        for name in modules
-        if name not in in_blocks and any(name == "" or start.startswith(f"{name}.") for start in starts)
+        for name in containers
+        if _contains(name, starts) or (_contains(name, held) and not _contains(name, moving))
     ]
-    return (*(name for block in frozen for name in block.modules), *around)
+    return (*held, *around)
+
+
+def _contains(container: str, names: Sequence[str]) -> bool:
+    return container == "" or any(name.startswith(f"{container}.") for name in names)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from spaces.check import did_you_mean
 from spaces.errors import BadInput
 from trainables.data.images import Preprocessing
 from trainables.models.head import last_layer, replace_layer
@@ -45,18 +46,26 @@ def build(spec: str, *, weights: str, classes: int, image_size: int | None, code
 def _function(spec: str, code_path: str | None) -> Any:
     if code_path and code_path not in sys.path:
         sys.path.insert(0, code_path)
+    importlib.invalidate_caches()
     module_name, _, name = spec.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), name)
-    except ImportError as error:
-        raise BadInput.at("model", f"cannot import {module_name!r}: {error}") from error
-    except AttributeError:
-        raise BadInput.at("model", f"the module {module_name!r} has no function {name!r}") from None
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the user's code may raise anything
+        raise BadInput.at("model", f"cannot import {module_name!r}: {type(error).__name__}: {error}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        known = [each for each, value in vars(module).items() if callable(value)]
+        message = f"the module {module_name!r} has no function {name!r}{did_you_mean(name, known)}"
+        raise BadInput.at("model", message)
+    return function
 
 
 def _call(function: Any, spec: str, *, pretrained: bool) -> nn.Module:
     takes = "pretrained" in inspect.signature(function).parameters
-    network = function(pretrained=pretrained) if takes else function()
+    try:
+        network = function(pretrained=pretrained) if takes else function()
+    except Exception as error:
+        raise BadInput.at("model", f"{spec} failed with {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
         raise BadInput.at("model", f"{spec} must return an nn.Module, got {type(network).__name__}")
     return network
@@ -67,4 +76,7 @@ def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:
     if not isinstance(given, Mapping):
         raise BadInput.at("model", f"the network's preprocessing must be a mapping, got {type(given).__name__}")
     own = {"image_size": DEFAULT_SIZE, "mean": (0.5,) * 3, "std": (0.5,) * 3} | dict(given)
-    return Preprocessing.from_json({"resize": own["image_size"]} | own).at(image_size)
+    try:
+        return Preprocessing.from_json({"resize": own["image_size"]} | own).at(image_size)
+    except (TypeError, ValueError) as error:
+        raise BadInput.at("model", f"the network's preprocessing cannot be used: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,8 @@ def build(name: str, *, weights: str, classes: int, image_size: int | None) -> M
     if name not in known:
         raise BadInput.at("model", f"torchvision has no classification network {name!r}{did_you_mean(name, known)}")
     preprocessing = _preprocessing(name, image_size)
-    network = zoo.get_model(name, weights=None, **_arguments(name, preprocessing.image_size))
-    _load(network, name, weights)
     try:
+        network = zoo.get_model(name, weights=None, **_arguments(name, preprocessing.image_size))
         order = call_order(
             network, lambda net: net(torch.zeros(1, 3, preprocessing.image_size, preprocessing.image_size))
         )
@@ -45,6 +45,7 @@ def build(name: str, *, weights: str, classes: int, image_size: int | None) -> M
         message = f"{name} cannot take images of {preprocessing.image_size} px: {error}"
         raise BadInput.at("data.image_size", f"{message}; leave data.image_size out to use the model's own") from None
     head = last_layer(network, order)
+    _load(network, name, weights, head)
     dropped = tuple(f"{head}.{child}" for child, _ in network.get_submodule(head).named_parameters())
     replace_layer(network, head, classes)
     return Model(network, head=(head,), dropped=dropped, preprocessing=preprocessing)
@@ -57,13 +58,14 @@ def _arguments(name: str, image_size: int) -> dict[str, Any]:
 
 def _resized(network: nn.Module, state: State) -> State:
     """Return ``state`` with a vision transformer's positions interpolated to the network's image size."""
-    if not isinstance(network, VisionTransformer):
+    if not isinstance(network, VisionTransformer) or "encoder.pos_embedding" not in state:
         return state
     resized: State = interpolate_embeddings(network.image_size, network.patch_size, OrderedDict(state))
     return resized
 
 
-def _load(network: nn.Module, name: str, weights: str) -> None:
+def _load(network: nn.Module, name: str, weights: str, head: str) -> None:
+    """Load a whole state dictionary; whatever the head was trained for, it is replaced."""
     if weights == "none":
         return
     if weights == "default":
@@ -73,9 +75,10 @@ def _load(network: nn.Module, name: str, weights: str) -> None:
         except OSError as error:
             message = f"the default weights of {name} could not be downloaded ({error})"
             raise BadInput.at("weights", f"{message}; name a .safetensors or .pth file") from None
-        load_state(network, _resized(network, state), source=f"torchvision's {chosen}", ignore=AUXILIARY)
-        return
-    load_state(network, _resized(network, read_state(Path(weights))), source=weights, ignore=AUXILIARY)
+        source = f"torchvision's {chosen}"
+    else:
+        state, source = read_state(Path(weights)), weights
+    load_state(network, _resized(network, state), source=source, ignore=rf"{AUXILIARY}|^{re.escape(head)}\.")
 
 
 def _preprocessing(name: str, image_size: int | None) -> Preprocessing:

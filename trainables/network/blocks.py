@@ -16,7 +16,7 @@ from typing import Literal
 
 from torch import nn
 
-from trainables.network.families import JOINS_NEXT, JOINS_PREVIOUS
+from trainables.network.families import JOINS_NEXT, JOINS_PREVIOUS, SINGLE_BLOCKS, STAGES
 
 Kind = Literal["stem", "block", "head"]
 
@@ -41,12 +41,8 @@ class Unit:
     name: str
     module: nn.Module
     starts_block: bool
+    joins_previous: bool = False  # belongs to the block before it
     position: float = 0.0
-
-    @property
-    def joins_previous(self) -> bool:
-        """Tell whether this part belongs to the block before it."""
-        return type(self.module).__name__ in JOINS_PREVIOUS
 
 
 def cut(network: nn.Module, head: Sequence[str], order: Mapping[str, int]) -> tuple[Block, ...]:
@@ -59,7 +55,7 @@ def cut(network: nn.Module, head: Sequence[str], order: Mapping[str, int]) -> tu
     _place(units, order)
     units.sort(key=lambda unit: unit.position)
     with_weights = [unit for unit in units if _has_tensors(unit.module)]
-    if not any(unit.starts_block for unit in with_weights):
+    if not any(unit.starts_block for unit in with_weights[1:]):  # the first one is the stem
         _cut_at_every_weight(with_weights)
     members = _gather(units, with_weights)
     names = [name for name, _ in members]
@@ -76,12 +72,15 @@ def depth(blocks: Sequence[Block]) -> int:
 def _units(module: nn.Module, name: str, *, listed: bool) -> Iterator[Unit]:
     """Walk down to the parts the rule does not divide further, in registration order."""
     children = [(f"{name}.{child}" if name else child, part) for child, part in module.named_children()]
-    if not children or type(module).__name__ in JOINS_NEXT | JOINS_PREVIOUS:
-        yield Unit(name, module, starts_block=False)
+    kind = type(module).__name__
+    if not children or kind in JOINS_NEXT | JOINS_PREVIOUS:
+        yield Unit(name, module, starts_block=False, joins_previous=kind in JOINS_PREVIOUS)
+    elif kind in SINGLE_BLOCKS:
+        yield Unit(name, module, starts_block=True)
     elif _is_container(module):
         for child, part in children:
             yield from _units(part, child, listed=True)
-    elif name and (listed or not _holds_list(module)):
+    elif name and kind not in STAGES and (listed or not _holds_list(module)):
         yield Unit(name, module, starts_block=listed)
     else:
         classes = Counter(type(part) for _, part in children if list(part.children()))
@@ -134,6 +133,8 @@ def _cut_at_every_weight(units: list[Unit]) -> None:
     """Nothing repeats (VGG, AlexNet, a small network of one's own): every layer with a weight matrix is a block."""
     for unit in units:
         unit.starts_block = any(parameter.dim() > 1 for parameter in unit.module.parameters())
+        # A normalisation belongs to the layer whose output it normalises: both freeze together.
+        unit.joins_previous = not unit.starts_block
 
 
 def _gather(units: list[Unit], with_weights: list[Unit]) -> list[tuple[str, list[Unit]]]:
@@ -148,7 +149,8 @@ def _gather(units: list[Unit], with_weights: list[Unit]) -> list[tuple[str, list
             gathered.append((unit.name, [*waiting, unit]))
             waiting = []
         elif len(gathered) == 1 or unit.joins_previous:
-            gathered[-1][1].append(unit)
+            gathered[-1][1].extend([*waiting, unit])
+            waiting = []
         else:
             waiting.append(unit)
     # What trails the last block joins it, but a bare dropout or pooling there stays with the head.
@@ -158,7 +160,8 @@ def _gather(units: list[Unit], with_weights: list[Unit]) -> list[tuple[str, list
 
 def _describe(network: nn.Module, names: Sequence[str], owners: Sequence[Sequence[str]]) -> tuple[Block, ...]:
     """Name what each block owns; what no block owns, a container's own tensors, belongs to the stem."""
-    modules = dict(network.named_modules())
+    # Under all its names: a module that two others share belongs to the first that uses it.
+    modules = dict(network.named_modules(remove_duplicate=False))
     members = [{n for n in modules if _within(n, owner)} for owner in owners]
     owner_of_module = {name: index for index, block in enumerate(members) for name in block}
     owner: dict[int, int] = {}

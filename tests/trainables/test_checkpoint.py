@@ -1,0 +1,60 @@
+"""What a trial kept makes a freshly built network predict as the trained one did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.support import tiny_trials
+from tests.support.tiny_trials import FULL, PROBE, TOP
+from trainables.checkpoint import WEIGHTS, load_trained, save_trained, write
+from trainables.evaluate import evaluate
+from trainables.loop import train
+from trainables.run import build
+
+REINIT = FULL | {"reinit": "all", "lr_ratio": 1.0}
+FASTER = {"head_lr": 0.1}
+
+
+@pytest.mark.parametrize("strategy", [PROBE, TOP, FULL, REINIT], ids=["probe", "top", "full", "scratch"])
+@pytest.mark.parametrize("write_study", [tiny_trials.images, tiny_trials.texts], ids=["images", "texts"])
+def test_a_fresh_network_with_the_kept_tensors_predicts_the_same(tmp_path: Path, write_study, strategy) -> None:
+    config = write_study(tmp_path, strategy=strategy | FASTER)
+    run = build(config)
+    epochs = list(train(run))
+    save_trained(run.network, run.plan, tmp_path / "kept")
+    fresh = build(config)
+    before = evaluate(fresh, "val")
+    load_trained(fresh.network, tmp_path / "kept")
+    after = evaluate(fresh, "val")
+    assert before.loss != after.loss
+    assert (after.loss, after.score) == (epochs[-1].val_loss, epochs[-1].score)
+    assert after.predictions.tolist() == list(epochs[-1].predictions)
+    states = run.network.state_dict(), fresh.network.state_dict()
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+@pytest.mark.parametrize("strategy", [PROBE, TOP, FULL])
+def test_the_file_holds_what_may_change_and_nothing_frozen(tmp_path: Path, strategy) -> None:
+    run = build(tiny_trials.images(tmp_path, strategy=strategy))
+    kept = set(load_file(save_trained(run.network, run.plan, tmp_path / "kept")))
+    frozen = {*run.plan.frozen, *run.plan.frozen_buffers}
+    assert kept == set(run.network.state_dict()) - frozen
+    assert kept >= set(run.plan.trainable)
+
+
+def test_writing_again_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write({"a": torch.zeros(2)}, tmp_path / "kept")
+    path = write({"a": torch.ones(2)}, tmp_path / "kept")
+    assert [each.name for each in path.parent.iterdir()] == [WEIGHTS]
+    assert load_file(path)["a"].tolist() == [1, 1]
+
+
+def test_tensors_that_share_memory_or_are_not_contiguous_can_be_written(tmp_path: Path) -> None:
+    shared = torch.arange(6.0).reshape(2, 3)
+    kept = load_file(write({"tied": shared, "twice": shared, "turned": shared.T}, tmp_path))
+    assert torch.equal(kept["tied"], kept["twice"])
+    assert torch.equal(kept["turned"], shared.T)
