@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import traceback
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,7 @@ from spaces.suggest import suggest
 from trainables.config import TrialConfig
 from trainables.trial import Order
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours its tracebacks
 DUPLICATES_IN_A_ROW = 5  # then the next point is drawn at random
 EXHAUSTED_AFTER = 50
 ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change")
@@ -94,8 +96,8 @@ class StudySearcher(Searcher):
         self._study = open_study(run_dir, study, template.mode)
         self._live: dict[str, Live] = {}
         self._handed_out = 0
-        self._finished: dict[str, tuple[int, int, float]] = {}  # key -> number, last epoch, score
-        self._keys: set[str] = set()
+        self._finished: dict[str, tuple[int, float]] = {}  # key -> last epoch, score
+        self._handed: dict[str, int] = {}  # key -> number of the trial that tries it
         self.exhausted = False
 
     # Tune pickles its searcher for a restore that is never made: the run's journal is the memory.
@@ -138,7 +140,8 @@ class StudySearcher(Searcher):
         live.error = _reason(cause)
         log = self._run_dir / "logs" / f"trial-{live.label}.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("".join(traceback.format_exception(error)) if error else "no traceback\n", encoding="utf-8")
+        told = "".join(traceback.format_exception(error)) if error else "no traceback\n"
+        log.write_text(COLOUR.sub("", told), encoding="utf-8")
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Write one epoch to Optuna."""
@@ -186,7 +189,7 @@ class StudySearcher(Searcher):
         self._study.enqueue_trial({name: point[name] for name in space.names if name in point})
         trial = self._study.ask()
         suggest(space, trial)  # type: ignore[arg-type]
-        self._keys.add(proposal.strategy.key)
+        self._handed[proposal.strategy.key] = trial.number
         return trial
 
     def _sample(self, sampling: Sampling) -> tuple[Trial, Proposal] | None:
@@ -197,8 +200,8 @@ class StudySearcher(Searcher):
             self._study.sampler = sampler_of(name, sampling.seed, number)
             trial = self._study.ask()
             strategy = suggest(sampling.space, trial)  # type: ignore[arg-type]
-            if strategy.key not in self._keys:
-                self._keys.add(strategy.key)
+            if strategy.key not in self._handed:
+                self._handed[strategy.key] = trial.number
                 self._handed_out += 1
                 return trial, Proposal(strategy, "search", sampling.seed)
             self._reuse(trial, Proposal(strategy, "search", sampling.seed))
@@ -212,14 +215,12 @@ class StudySearcher(Searcher):
         """Tell a duplicate PRUNED at the earlier score and step; it is no evidence and costs no budget."""
         for name, value in _attributes(proposal).items():
             trial.set_user_attr(name, value)
+        trial.set_user_attr("reused_of", str(self._handed[proposal.strategy.key]))
         earlier = self._finished.get(proposal.strategy.key)
-        if earlier is None:
-            # Its twin is still training, or failed: there is no score to repeat.
-            trial.set_user_attr("reason", "the same strategy is being tried or failed before")
+        if earlier is None:  # its twin is still training, or failed: there is no score to repeat
             self._study.tell(trial, state=TrialState.FAIL)
             return
-        number, epoch, score = earlier
-        trial.set_user_attr("reused_of", str(number))
+        epoch, score = earlier
         trial.report(score, step=epoch)
         self._study.tell(trial, state=TrialState.PRUNED)
 
@@ -254,7 +255,7 @@ class StudySearcher(Searcher):
         end = {"state": state.name, "value": live.score if state != TrialState.FAIL else None, "epoch": live.epoch}
         live.trial.set_user_attr("end", end)
         if state != TrialState.FAIL:
-            self._finished[live.proposal.strategy.key] = (live.trial.number, live.epoch, live.score)
+            self._finished[live.proposal.strategy.key] = (live.epoch, live.score)
         told_later = live.proposal.stage == "confirm" and state == TrialState.COMPLETE
         if not told_later:
             value = live.score if state == TrialState.COMPLETE else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
@@ -39,4 +41,13 @@ class StratifiedScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Hand the reason to the searcher, which Tune tells only that there was an error."""
-        self._searcher.note_error(trial.trial_id, trial.get_pickled_error())
+        self._searcher.note_error(trial.trial_id, _error_of(trial))
+
+
+def _error_of(trial: Trial) -> Exception | None:
+    """Return what the trial's worker raised. Tune has it in a local file; its own getter looks where it is not yet."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    error: Exception = cloudpickle.loads(Path(path).read_bytes())
+    return error

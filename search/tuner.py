@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +67,7 @@ def cluster() -> Iterator[None]:
         yield
         return
     address = "auto" if os.environ.get("RAY_ADDRESS") else "local"
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
@@ -75,7 +78,8 @@ def cluster() -> Iterator[None]:
         )
     except (ConnectionError, RuntimeError, TimeoutError, OSError) as error:
         raise StudyFailed(f"Ray could not be started or reached: {error}", ExitCode.CLUSTER) from error
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray has put its own in the place of ours
     try:
         yield
     finally:
@@ -103,6 +107,7 @@ def slots(wanted: ResourcesConfig) -> Slots:
 
 def carry_out(searcher: StudySearcher, rungs: Rungs | None, room: Slots, most: int) -> None:
     """Run everything ``searcher`` hands out, ``most`` trials at the most. What came of it stands in Optuna."""
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what a trial did, our own lines tell
     folder = tempfile.mkdtemp(prefix="thawline-tune-")  # Tune insists on one; nothing in it is ever read
     try:
         tune.Tuner(

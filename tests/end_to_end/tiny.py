@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Ended(NamedTuple):
+    """A command that came to its end: exit code, standard output, standard error."""
+
+    code: int
+    printed: str
+    told: str
+
 
 MODULE = '''\
 """Three classes of tinted noise, and a small residual network with batch normalisation."""
@@ -23,7 +38,7 @@ def _tinted(count, seed):
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     images = random.normal(120, 50, (count, 16, 16, 3))
-    images[np.arange(count), :, :, labels] += 9
+    images[np.arange(count), :, :, labels] += 15
     return images.clip(0, 255).astype(np.uint8), labels.tolist()
 
 
@@ -42,9 +57,9 @@ class Residual(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
-        self.units = nn.Sequential(Unit(8), Unit(8), Unit(8))
-        self.head = nn.Linear(8, 10)
+        self.stem = nn.Conv2d(3, 16, 3, stride=2, padding=1)
+        self.units = nn.Sequential(Unit(16), Unit(16), Unit(16))
+        self.head = nn.Linear(16, 10)
 
     def forward(self, x):
         return self.head(self.units(self.stem(x)).mean((2, 3)))
@@ -63,16 +78,39 @@ name: tiny
 task: image-classification
 model: tiny:network
 data: {source: "tiny:data"}
-space: {preset: quick, head_lr: [0.003, 0.01, 0.03], lr_ratio: [0.1, 1.0], reinit: [none, all]}
+space: {preset: quick, head_lr: [0.01, 0.03], lr_ratio: [0.1, 1.0], reinit: [none, all]}
 budget: {trials: 6, epochs: 3}
 finalists: {count: 2, seeds: 2}
 resources: {concurrent: 1}
 """
 
 
-def write_project(folder: Path, *, module: str = MODULE, study: str = STUDY) -> Path:
-    """Write the module and the study file into ``folder``; return the file."""
+def write_project(folder: Path, *, name: str = "tiny", module: str = MODULE, study: str = STUDY) -> Path:
+    """Write the module and the study file into ``folder``; return the file.
+
+    Modules of one process need names of their own: Python keeps the first that it imports.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tiny.py").write_text(module)
-    (folder / "study.yaml").write_text(study)
+    (folder / f"{name}.py").write_text(module)
+    (folder / "study.yaml").write_text(study.replace("tiny", name))
     return folder / "study.yaml"
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start the command in a process group of its own, as a terminal does, from ``folder``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "search", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def thawline(*arguments: str, folder: Path) -> Ended:
+    """Run the command from ``folder`` to its end."""
+    command = start(*arguments, folder=folder)
+    printed, told = command.communicate(timeout=240)
+    return Ended(command.returncode, printed, told)

@@ -1,0 +1,73 @@
+"""Selection never sees the test set: the order of events, as the journal recorded them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from search.results.load import attributes
+
+
+@pytest.fixture(scope="module")
+def journal(finished: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (finished / "optuna.journal").read_text().splitlines()]
+
+
+def lines_with(journal: list[dict[str, Any]], attribute: str) -> list[int]:
+    return [number for number, entry in enumerate(journal) if attribute in entry.get("user_attr", {})]
+
+
+def test_finalists_then_decision_then_opening_then_test_scores(
+    journal: list[dict[str, Any]], confirmed: pd.DataFrame
+) -> None:
+    finalists, decision, opening = (lines_with(journal, name) for name in ("finalists", "decision", "test_opened"))
+    scores = lines_with(journal, "test_score")
+    assert [len(found) for found in (finalists, decision, opening, scores)] == [1, 1, 1, len(confirmed)]
+    assert finalists[0] < decision[0] < opening[0] < min(scores)
+
+
+def test_the_finalists_are_named_before_the_first_confirmation_begins(journal: list[dict[str, Any]]) -> None:
+    stages = [
+        (number, entry["user_attr"]["stage"])
+        for number, entry in enumerate(journal)
+        if "stage" in entry.get("user_attr", {})
+    ]
+    first = min(number for number, stage in stages if stage == "confirm")
+    assert lines_with(journal, "finalists")[0] < first
+    assert max(number for number, stage in stages if stage != "confirm") < first
+
+
+def test_the_last_confirmation_ended_before_the_decision(journal: list[dict[str, Any]]) -> None:
+    assert max(lines_with(journal, "end")) < lines_with(journal, "decision")[0]
+
+
+def test_the_times_say_the_same(finished: Path, report: dict[str, Any]) -> None:
+    facts = attributes(finished)
+    assert facts["finalists"]["at"] <= facts["decision"]["at"] <= facts["test_opened"][0]["at"]
+    assert report["decided_at"] == facts["decision"]["at"]
+    assert report["test_opened_at"] == facts["test_opened"][0]["at"]
+    assert "opened 1 time\n" in (finished / "report" / "report.md").read_text()
+
+
+def test_only_confirmations_have_a_test_score(trials: pd.DataFrame) -> None:
+    assert set(trials.loc[trials["test_score"].notna(), "stage"]) == {"confirm"}
+
+
+def test_the_finalists_are_search_trials_that_were_seen_to_the_end(finished: Path, searched: pd.DataFrame) -> None:
+    named = attributes(finished)["finalists"]["keys"]
+    assert len(named) == 2
+    assert set(named) <= set(searched.loc[searched["state"] == "complete", "key"])
+
+
+def test_the_decision_can_be_made_again_from_the_validation_predictions_alone(finished: Path) -> None:
+    decision = attributes(finished)["decision"]
+    kept = pd.read_parquet(finished / "tables" / "predictions.parquet")
+    trials = pd.read_parquet(finished / "tables" / "trials.parquet").set_index("trial")
+    val = kept[kept["split"] == "val"]
+    right = (val["label"] == val["prediction"]).groupby(val["trial"]).mean()
+    means = right.groupby(trials["key"]).mean()
+    assert means[decision["winner"]] == pytest.approx(means.max())
