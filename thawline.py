@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.study import Study as Study
-
     from spaces.errors import BadInput as BadInput
     from spaces.strategy import Strategy as Strategy
 

@@ -102,6 +102,7 @@ class StudyConfig(Frozen):
     """Everything a study file says. Paths are absolute here.
 
     ``optimizer`` is fixed per study, not searched: it sets the range of ``head_lr``.
+    ``gradient_checkpointing`` trades time for memory and leaves what is computed as it is.
     """
 
     version: Literal[1] = 1
@@ -112,6 +113,7 @@ class StudyConfig(Frozen):
     weights: str = "default"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    gradient_checkpointing: bool = False
     data: DataConfig
     class_weights: Literal["none", "balanced"] = "none"
     space: SpaceConfig = SpaceConfig()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from spaces.strategy import Strategy
+from spaces.strata import stratum
+from spaces.strategy import Strategy, to_point
 
 Stage = Literal["search", "control", "confirm"]
 Role = Literal["search", "finalist", "control"]
@@ -20,6 +21,18 @@ class Proposal:
     stage: Stage
     seed: int
     role: Role = "search"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What Optuna keeps of it."""
+        return {
+            "stage": self.stage,
+            "role": self.role,
+            "key": self.strategy.key,
+            "stratum": stratum(self.strategy),
+            "seed": self.seed,
+            "strategy": to_point(self.strategy),
+        }
 
 
 def for_control(strategies: Sequence[Strategy], seed: int) -> list[Proposal]:

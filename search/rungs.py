@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Mode = Literal["min", "max"]
+DELAYED = "delayed"  # the stratum of gradual unfreezing and of probing first
 
 
 @dataclass
@@ -23,26 +24,31 @@ class Rungs:
     grace: int = 1
     reduction: int = 3
     mode: Mode = "max"
+    probe: int = 0  # epochs in which trials of the delayed stratum train their head alone
     scores: dict[tuple[str, int], dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
-    @property
-    def milestones(self) -> tuple[int, ...]:
-        """The epochs at which trials are compared: grace, times reduction, and so on."""
+    def milestones(self, stratum: str) -> tuple[int, ...]:
+        """Return the epochs at which trials are compared: grace, times reduction, and so on.
+
+        Delayed strategies begin to show what they can do only after their probe phase.
+        """
+        waited = self.probe if stratum == DELAYED else 0
         found, milestone = [], self.grace
-        while milestone < self.epochs:
-            found.append(milestone)
+        while waited + milestone < self.epochs:
+            found.append(waited + milestone)
             milestone *= self.reduction
         return tuple(found)
 
-    def rung(self, epoch: int) -> int | None:
+    def rung(self, stratum: str, epoch: int) -> int | None:
         """Return the number of the rung at ``epoch``, from 1, or None between rungs."""
-        return self.milestones.index(epoch) + 1 if epoch in self.milestones else None
+        milestones = self.milestones(stratum)
+        return milestones.index(epoch) + 1 if epoch in milestones else None
 
     def decide(self, trial: int, stratum: str, epoch: int, score: float) -> bool:
         """Record the score and tell whether the trial goes on. A score that is no number never does."""
         if not math.isfinite(score):
             return False
-        if epoch not in self.milestones:
+        if epoch not in self.milestones(stratum):
             return True
         seen = self.scores[stratum, epoch]
         seen.setdefault(trial, score)  # an epoch told twice is compared, never overwritten
@@ -52,7 +58,7 @@ class Rungs:
     def rebuild(self, records: Iterable[tuple[int, str, int, float]]) -> None:
         """Enter (trial, stratum, epoch, score) records without deciding anything."""
         for trial, stratum, epoch, score in records:
-            if epoch in self.milestones and math.isfinite(score):
+            if epoch in self.milestones(stratum) and math.isfinite(score):
                 self.scores[stratum, epoch][trial] = score
 
     @property

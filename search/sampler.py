@@ -118,7 +118,7 @@ class StudySearcher(Searcher):
         trial, proposal = chosen
         label = f"c{trial.number}" if proposal.stage == "confirm" else str(trial.number)
         self._live[trial_id] = Live(trial, proposal, label)
-        for name, value in _attributes(proposal).items():
+        for name, value in proposal.attributes.items():
             trial.set_user_attr(name, value)
         config = self._template.model_copy(update={"strategy": to_point(proposal.strategy), "seed": proposal.seed})
         keep = self._run_dir.absolute() / "checkpoints" / label if proposal.stage == "confirm" else None
@@ -149,7 +149,11 @@ class StudySearcher(Searcher):
         if live is None:
             return
         self._report(live, result)
-        if self._rungs and live.proposal.stage == "search" and self._rungs.rung(live.epoch):
+        if (
+            self._rungs
+            and live.proposal.stage == "search"
+            and self._rungs.rung(stratum(live.proposal.strategy), live.epoch)
+        ):
             self._tell({"event": "rung", **self._event(live)})
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
@@ -213,7 +217,7 @@ class StudySearcher(Searcher):
 
     def _reuse(self, trial: Trial, proposal: Proposal) -> None:
         """Tell a duplicate PRUNED at the earlier score and step; it is no evidence and costs no budget."""
-        for name, value in _attributes(proposal).items():
+        for name, value in proposal.attributes.items():
             trial.set_user_attr(name, value)
         trial.set_user_attr("reused_of", str(self._handed[proposal.strategy.key]))
         earlier = self._finished.get(proposal.strategy.key)
@@ -265,28 +269,18 @@ class StudySearcher(Searcher):
 
     def _event(self, live: Live) -> dict[str, Any]:
         rungs = self._rungs if live.proposal.stage == "search" else None
+        family = stratum(live.proposal.strategy)
         return {
             "trial": live.label,
             "stage": live.proposal.stage,
-            "stratum": stratum(live.proposal.strategy),
+            "stratum": family,
             "strategy": str(live.proposal.strategy),
             "epoch": live.epoch,
             "epochs": self._template.epochs,
             "score": live.score,
-            "rung": rungs.rung(live.epoch) if rungs else None,
-            "rungs": len(rungs.milestones) if rungs else None,
+            "rung": rungs.rung(family, live.epoch) if rungs else None,
+            "rungs": len(rungs.milestones(family)) if rungs else None,
         }
-
-
-def _attributes(proposal: Proposal) -> dict[str, Any]:
-    return {
-        "stage": proposal.stage,
-        "role": proposal.role,
-        "key": proposal.strategy.key,
-        "stratum": stratum(proposal.strategy),
-        "seed": proposal.seed,
-        "strategy": to_point(proposal.strategy),
-    }
 
 
 def _reason(error: BaseException | None) -> str:

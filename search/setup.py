@@ -57,6 +57,7 @@ def template(resolved: Resolved) -> TrialConfig:
         data=config.data,
         class_weights=config.class_weights,
         optimizer=config.optimizer,
+        gradient_checkpointing=config.gradient_checkpointing,
         epochs=config.budget.epochs,
         strategy={},
         seed=config.search.seed,

@@ -176,10 +176,12 @@ def _search(setup: Setup, room: Any) -> None:
     from search.sampler import Sampling, StudySearcher
     from search.storage import SEARCH
     from search.tuner import carry_out
+    from spaces.presets import longest_probe
 
     config = setup.config
     stratified = config.search.scheduler == "stratified"
-    rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode)
+    wait = longest_probe(setup.space, config.budget.epochs)
+    rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)
     queue = for_control(list(setup.controls.values()), config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
     total = len(queue) + config.budget.trials
@@ -196,4 +198,5 @@ def _no_usable_trial(folder: Path) -> str:
     failed = trials[trials["state"] == "failed"]
     reasons = failed["reason"].value_counts()
     listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.items()) or "no trial reached its last epoch"
-    return f"the search ended without a usable trial: {listed}. Tracebacks are in {folder / 'logs'}"
+    logs = f". Tracebacks are in {folder / 'logs'}" if (folder / "logs").exists() else ""
+    return f"the search ended without a usable trial: {listed}{logs}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from spaces.domain import Choice, Domain, Float, Int, Value
+from spaces.domain import Choice, Domain, Float, Int, Value, extremes
 from spaces.errors import Problem
 from spaces.param import Param, Space
 from spaces.strategy import Point, Strategy, to_point
@@ -111,19 +111,11 @@ def _check_values(space: Space) -> list[Problem]:
     limits = {"head_lr": (0, False, math.inf), "layer_decay": (0, False, 1), "lr_ratio": (0, True, math.inf)}
     for name, (low, included, high) in limits.items():
         for param in (p for p in space if p.name == name):
-            lowest, highest = _extremes(param.domain)
+            lowest, highest = extremes(param.domain)
             if lowest < low or (lowest == low and not included) or highest > high:
                 what = f"{'0 or more' if included else 'above 0'}{' and at most 1' if high == 1 else ''}"
                 problems.append(Problem(f"space.{name}", f"must be {what}, got {param.domain}"))
     return problems
-
-
-def _extremes(domain: Domain) -> tuple[float, float]:
-    match domain:
-        case Choice(values=values):
-            return min(float(v) for v in values), max(float(v) for v in values)
-        case Int(low=low, high=high) | Float(low=low, high=high):
-            return low, high
 
 
 def _check_reinit(space: Space) -> list[Problem]:
@@ -161,15 +153,35 @@ def _reaches(space: Space, param: Param, point: Point) -> bool:
     if value in param.domain:
         return True
     match param.name:
+        case "freezing" if value == "full":
+            return "top" in param.domain and space.blocks in _domain(space, "unfrozen_depth")
         case "freezing":
-            return value == "full" and "top" in param.domain and space.blocks in _depths(space)
+            return value == "top" and "window" in param.domain
+        case "unfrozen_depth":
+            return "window" in _values(space, "freezing") and value in _windows(space)
+        case "window_length":
+            return float(value) < extremes(param.domain)[1] and _ends_at_the_top(space, point)
         case "reinit":
-            return value == "none" and "all" in param.domain and point["freezing"] == "top"
+            return value == "none" and "all" in param.domain and point["freezing"] != "full"
         case "reinit_blocks":
-            trained = point.get("unfrozen_depth", space.blocks)
-            return value == trained and _extremes(param.domain)[1] > float(value)
+            return value == _trained(space, point) and float(value) < extremes(param.domain)[1]
     return False
 
 
-def _depths(space: Space) -> Domain:
-    return next((p.domain for p in space if p.name == "unfrozen_depth"), Int(1, 0))
+def _domain(space: Space, name: str) -> Domain:
+    """Return the searched domain of ``name``, or the one value it is fixed at."""
+    return next((param.domain for param in space if param.name == name), Choice((space.fixed[name],)))
+
+
+def _windows(space: Space) -> Domain:
+    """Return the depths a window at the top may have; clamping reaches every smaller one."""
+    return Int(1, int(extremes(_domain(space, "window_length"))[1]))
+
+
+def _ends_at_the_top(space: Space, point: Point) -> bool:
+    return int(point["window_start"]) + int(point["window_length"]) - 1 == space.blocks
+
+
+def _trained(space: Space, point: Point) -> Value:
+    """Return how many blocks train in the end: re-initialising more is clamped to it."""
+    return point.get("unfrozen_depth", point.get("window_length", space.blocks))

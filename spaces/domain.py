@@ -74,6 +74,15 @@ class Float:
 Domain = Choice | Int | Float
 
 
+def extremes(domain: Domain) -> tuple[float, float]:
+    """Return the lowest and the highest value of a domain of numbers."""
+    match domain:
+        case Choice(values=values):
+            return min(float(v) for v in values), max(float(v) for v in values)
+        case Int(low=low, high=high) | Float(low=low, high=high):
+            return low, high
+
+
 def as_json(domain: Domain) -> dict[str, object]:
     """Return ``domain`` as JSON values; `from_json` reads it back."""
     match domain:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from spaces.domain import Choice, Domain, Float, Int, Value
+from spaces.domain import Choice, Domain, Float, Int, Value, extremes
+from spaces.freezing import probe_epochs
 from spaces.param import Param, Space, When
 
 MODALITIES = ("image", "text")
@@ -31,7 +32,12 @@ class Dimension:
     when: tuple[When, ...] = ()
 
 
-BACKBONE_TRAINS = (When("freezing", ("top", "full")),)
+FREEZING = ("probe", "top", "window", "full", "gradual", "lp_ft", "norm_bias")
+DEPTH_MATTERS = (When("freezing", ("top", "gradual", "lp_ft")),)
+WINDOW = (When("freezing", ("window",)),)
+BLOCKS_TRAIN = (When("freezing", ("top", "window", "full", "gradual", "lp_ft")),)
+BACKBONE_TRAINS = (When("freezing", ("top", "window", "full", "gradual", "lp_ft", "norm_bias")),)
+STARTS_AS_PROBE = (When("freezing", ("gradual", "lp_ft")),)
 
 
 def _head_lr(setting: Setting) -> Domain:
@@ -48,13 +54,15 @@ def _default_head_lr(setting: Setting) -> Value:
 
 # In drawing order: a condition refers to an earlier row only.
 DIMENSIONS = (
-    Dimension("freezing", lambda s: Choice(("probe", "top", "full")), lambda s: "full"),
+    Dimension("freezing", lambda s: Choice(FREEZING), lambda s: "full"),
     Dimension(
         "unfrozen_depth",
         lambda s: Int(1, s.blocks),
         lambda s: -(-s.blocks // 2),
-        (When("freezing", ("top",)),),
+        DEPTH_MATTERS,
     ),
+    Dimension("window_start", lambda s: Int(1, s.blocks), lambda s: 1, WINDOW),
+    Dimension("window_length", lambda s: Int(1, 3), lambda s: 1, WINDOW),
     Dimension("head_lr", _head_lr, _default_head_lr),
     Dimension("lr_ratio", lambda s: Float(1e-3, 1.0, log=True), lambda s: 0.1, BACKBONE_TRAINS),
     Dimension(
@@ -63,17 +71,24 @@ DIMENSIONS = (
         lambda s: 1.0,
         BACKBONE_TRAINS,
     ),
-    Dimension("reinit", lambda s: Choice(("none", "top", "all")), lambda s: "none", BACKBONE_TRAINS),
+    Dimension("reinit", lambda s: Choice(("none", "top", "all")), lambda s: "none", BLOCKS_TRAIN),
     Dimension(
         "reinit_blocks",
         lambda s: Int(1, 2 if s.modality == "image" else 6),
         lambda s: 1,
-        (*BACKBONE_TRAINS, When("reinit", ("top",))),
+        (*BLOCKS_TRAIN, When("reinit", ("top",))),
     ),
+    Dimension("probe_share", lambda s: Choice((0.1, 0.25, 0.5)), lambda s: 0.25, STARTS_AS_PROBE),
     Dimension(
         "weight_decay",
         lambda s: Float(1e-5, 1e-1, log=True) if s.modality == "image" else Choice((0.0, 0.01, 0.1)),
         lambda s: 1e-4 if s.modality == "image" else 0.01,
+    ),
+    Dimension(
+        "l2_sp",
+        lambda s: Choice((0.0, 1e-3, 1e-2)),
+        lambda s: 0.0,
+        BACKBONE_TRAINS,
     ),
 )
 DIMENSION_NAMES = tuple(row.name for row in DIMENSIONS)
@@ -89,14 +104,17 @@ class Preset:
     grace: int
     finalists: int
     seeds: int
+    freezing: tuple[str, ...] = FREEZING
 
 
+STANDARD = tuple(name for name in DIMENSION_NAMES if name != "l2_sp")
 PRESETS: Mapping[str, Preset] = {
     "quick": Preset(
         ("freezing", "unfrozen_depth", "head_lr", "lr_ratio", "reinit"),
         trials=16, epochs=6, grace=1, finalists=3, seeds=2,
+        freezing=("probe", "top", "full"),
     ),
-    "standard": Preset(DIMENSION_NAMES, trials=48, epochs=12, grace=1, finalists=4, seeds=2),
+    "standard": Preset(STANDARD, trials=48, epochs=12, grace=1, finalists=4, seeds=2),
     "thorough": Preset(DIMENSION_NAMES, trials=160, epochs=30, grace=3, finalists=8, seeds=2),
 }  # fmt: skip
 
@@ -111,9 +129,15 @@ def widest(setting: Setting) -> dict[str, Domain]:
     return {row.name: row.domain(setting) for row in DIMENSIONS}
 
 
+def longest_probe(space: Space, epochs: int) -> int:
+    """Return the most epochs that a strategy of ``space`` trains its head alone before blocks join."""
+    searched = next((p.domain for p in space if p.name == "probe_share"), None)
+    return probe_epochs(extremes(searched)[1] if searched else float(space.fixed["probe_share"]), epochs)
+
+
 def build(preset: str, setting: Setting, overrides: Mapping[str, Domain] | None = None) -> Space:
     """Return the space of ``preset``; a dimension in ``overrides`` is searched over that domain instead."""
-    domains = widest(setting)
+    domains = widest(setting) | {"freezing": Choice(PRESETS[preset].freezing)}
     chosen = {name: domains[name] for name in PRESETS[preset].dimensions} | dict(overrides or {})
     params = tuple(Param(row.name, chosen[row.name], row.when) for row in DIMENSIONS if row.name in chosen)
     return Space(params=params, fixed=defaults(setting), blocks=setting.blocks)

@@ -8,10 +8,14 @@ from spaces.strategy import ReinitAll, Strategy, to_point
 STRATUM_OF_FREEZING = {
     "probe": "head",
     "top": "direct",
+    "window": "direct",
     "full": "direct",
+    "gradual": "delayed",
+    "lp_ft": "delayed",
+    "norm_bias": "head",
 }
 SCRATCH = "scratch"
-STRATA = ("head", "direct", SCRATCH)
+STRATA = ("head", "direct", "delayed", SCRATCH)
 
 
 def stratum(strategy: Strategy) -> str:

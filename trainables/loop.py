@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainables.data.loaders import batches
+from trainables.data.loaders import batch_count, batches
 from trainables.devices import autocast
 from trainables.evaluate import evaluate
+from trainables.finetuning.apply import freeze
 from trainables.finetuning.certificate import certificate
+from trainables.finetuning.plan import Phase
 from trainables.network.blocks import depth
 from trainables.run import Part, Run
 
@@ -38,24 +40,28 @@ class Epoch:
     predictions: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # on validation
 
 
-def train(run: Run) -> Iterator[Epoch]:
+def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
     """Train for the configured epochs and yield each one's record.
 
     The same for every trial: 10 % warm-up, then cosine to 0 over all epochs whether or not the
-    caller stops earlier; gradient norm clipped at 1.
+    caller stops earlier; gradient norm clipped at 1. A run whose progress was loaded goes on
+    ``after`` the epochs it has behind it.
     """
     part = run.part("train")
-    steps = run.config.epochs * len(_batches(run, part, 1))
-    before = certificate(run.network, run.plan)
-    step = 0
-    for epoch in range(1, run.config.epochs + 1):
+    per_epoch = batch_count(len(part.labels), run.config.batch_size)
+    before: str | None = None
+    entered: Phase | None = None
+    for epoch in range(after + 1, run.config.epochs + 1):
         started = time.perf_counter()
+        phase = run.plan.phase(epoch - 1)
+        if phase is not entered:
+            freeze(run.network, phase)
+            before, entered = certificate(run.network, phase), phase
         run.network.train()
         losses: list[float] = []
-        for rows in _batches(run, part, epoch):
-            _set_rates(run, schedule(step, steps))
+        for step, rows in enumerate(_batches(run, part, epoch), start=(epoch - 1) * per_epoch):
+            _set_rates(run, step, per_epoch)
             losses.append(_train_step(run, part, rows))
-            step += 1
             if not math.isfinite(losses[-1]):
                 break
         record = _record(run, epoch, losses, before, started)
@@ -72,13 +78,21 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def cost(run: Run) -> float:
-    """Return one epoch's work in forward passes of the whole network through one sample.
+def rise(step: int, start: int, steps: int) -> float:
+    """Return the further multiplier of a group that thaws at step ``start`` > 0: a short linear warm-up of its own."""
+    if start == 0:
+        return 1.0
+    return min(1.0, max(0, step - start + 1) / max(1, math.ceil(WARM_UP * (steps - start))))
+
+
+def cost(run: Run, epoch: int) -> float:
+    """Return an epoch's work in forward passes of the whole network through one sample.
 
     Counted by blocks: 1 forward, and 2 backward for the share of blocks that trains; validation is
     one forward. Deterministic, so that two runs of a study agree on it.
     """
-    trained = sum(1 for block in run.blocks[:-1] if not set(block.parameters) <= set(run.plan.frozen))
+    frozen = set(run.plan.phase(epoch - 1).frozen)
+    trained = sum(1 for block in run.blocks[:-1] if not set(block.parameters) <= frozen)
     share = trained / (depth(run.blocks) + 1)
     return len(run.dataset.train) * (1 + 2 * share) + len(run.dataset.val)
 
@@ -87,9 +101,10 @@ def _batches(run: Run, part: Part, epoch: int) -> list[torch.Tensor]:
     return list(batches(len(part.labels), run.config.batch_size, seed=run.config.seed, epoch=epoch))
 
 
-def _set_rates(run: Run, multiplier: float) -> None:
+def _set_rates(run: Run, step: int, per_epoch: int) -> None:
+    steps = run.config.epochs * per_epoch
     for group in run.optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * multiplier
+        group["lr"] = group["peak_lr"] * schedule(step, steps) * rise(step, group["start"] * per_epoch, steps)
 
 
 def _train_step(run: Run, part: Part, rows: torch.Tensor) -> float:
@@ -98,6 +113,7 @@ def _train_step(run: Run, part: Part, rows: torch.Tensor) -> float:
         loss: torch.Tensor = run.loss(logits.float(), part.labels[rows].to(run.device))
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    run.anchor.add_to_gradients()
     nn.utils.clip_grad_norm_([p for group in run.optimizer.param_groups for p in group["params"]], CLIP)
     run.optimizer.step()
     return loss.item()
@@ -114,7 +130,8 @@ def _record(run: Run, epoch: int, losses: list[float], before: str | None, start
             failure = f"diverged: the validation loss is {val_loss} in epoch {epoch}"
     else:
         failure = f"diverged: the training loss is {losses[-1]} in epoch {epoch}, step {len(losses)}"
-    kept = "none" if before is None else "ok" if certificate(run.network, run.plan) == before else "broken"
+    after = certificate(run.network, run.plan.phase(epoch - 1))
+    kept = "none" if before is None else "ok" if after == before else "broken"
     if kept == "broken":
         failure = f"certificate broken: a frozen parameter or buffer changed in epoch {epoch}"
     return Epoch(
@@ -123,7 +140,7 @@ def _record(run: Run, epoch: int, losses: list[float], before: str | None, start
         val_loss=val_loss,
         score=math.nan if failure else score,
         seconds=time.perf_counter() - started,
-        cost=cost(run),
+        cost=cost(run, epoch),
         certificate=kept,
         failure=failure,
         predictions=predictions,

@@ -20,7 +20,8 @@ from spaces.strategy import from_point
 from trainables.config import DataConfig, Split, TrialConfig
 from trainables.data.source import Dataset, Examples, Modality, load
 from trainables.finetuning import apply
-from trainables.finetuning.plan import Plan, plan
+from trainables.finetuning.apply import Anchor
+from trainables.finetuning.plan import Names, Plan, plan
 from trainables.models import catalogue
 from trainables.models.model import Model
 from trainables.network.blocks import Block, cut, depth
@@ -49,6 +50,7 @@ class Run:
     blocks: tuple[Block, ...]
     plan: Plan
     optimizer: Optimizer
+    anchor: Anchor
     dataset: Dataset
     device: torch.device
     loss: nn.CrossEntropyLoss
@@ -70,7 +72,8 @@ class Run:
     def facts(self) -> Mapping[str, Any]:
         """What the trial's row says of it beside scores."""
         total = sum(block.count for block in self.blocks)
-        trainable = sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+        ever = set(self.plan.trainable)
+        trainable = sum(p.numel() for name, p in self.network.named_parameters() if name in ever)
         return {"trainable_params": trainable, "total_params": total, "host": socket.gethostname()}
 
 
@@ -109,6 +112,18 @@ def blocks_of(model: Model, task: Task) -> tuple[Block, ...]:
     return blocks
 
 
+def names_of(network: nn.Module) -> Names:
+    """Return the names a plan is made from; call it before anything is frozen."""
+    parameters = dict(network.named_parameters())
+    norms = [name for name, module in network.named_modules() if "Norm" in type(module).__name__]
+    return Names(
+        modules=tuple(name for name, _ in network.named_modules()),
+        vectors=frozenset(name for name, parameter in parameters.items() if parameter.dim() < 2),
+        norms=frozenset(name for name in parameters if name.rpartition(".")[0] in norms),
+        never=frozenset(name for name, parameter in parameters.items() if not parameter.requires_grad),
+    )
+
+
 def build(config: TrialConfig, device: torch.device | None = None) -> Run:
     """Build everything one trial needs; seeds are set before construction and again after it.
 
@@ -119,25 +134,21 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
     data = dataset(config.data, task.modality, config.code_path)
     seed_everything(config.seed)
     model = network(config, weights=config.weights, classes=len(data.classes))
-    never = [name for name, parameter in model.network.named_parameters() if not parameter.requires_grad]
     blocks = blocks_of(model, task)
     strategy = from_point(config.strategy).canonical(depth(blocks))
-    planned = plan(
-        strategy,
-        blocks,
-        modules=[name for name, _ in model.network.named_modules()],
-        vectors=frozenset(name for name, parameter in model.network.named_parameters() if parameter.dim() < 2),
-        never=never,
-    )
+    planned = plan(strategy, blocks, names_of(model.network), epochs=config.epochs)
     if planned.reinit:
         apply.reinitialise(
             model.network,
             planned.reinit,
             lambda: network(config, weights="none", classes=len(data.classes)).network,
         )
-    apply.freeze(model.network, planned)
+    if config.gradient_checkpointing:
+        ever = set(planned.trainable)
+        trained = [block.name for block in blocks if block.kind == "block" and ever.intersection(block.parameters)]
+        apply.checkpoint_gradients(model.network, trained)
+    apply.freeze(model.network, planned.phase(0))
     model.network.to(device)
-    optimizer = apply.optimizer(model.network, planned, config.optimizer)
     seed_everything(config.seed)
     return Run(
         config=config,
@@ -145,7 +156,8 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
         model=model,
         blocks=blocks,
         plan=planned,
-        optimizer=optimizer,
+        optimizer=apply.optimizer(model.network, planned, config.optimizer),
+        anchor=apply.anchor(model.network, planned, strategy.l2_sp),
         dataset=data,
         device=device,
         loss=_loss(config, data, device),

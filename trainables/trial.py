@@ -108,7 +108,8 @@ def _result(epoch: Epoch) -> Result:
 
 
 def _trained_values(run: Run) -> dict[str, torch.Tensor]:
-    return {name: p.detach().clone() for name, p in run.network.named_parameters() if p.requires_grad}
+    ever = set(run.plan.trainable)
+    return {name: p.detach().clone() for name, p in run.network.named_parameters() if name in ever}
 
 
 def _weight_change(run: Run, start: Mapping[str, torch.Tensor]) -> dict[str, float]:

@@ -77,7 +77,7 @@ def only_problem(path: Path) -> str:
         ("finalists", "{margin: .nan}", "finalists.margin: must be"),
         ("space", "quik", "study.yaml:4: space.preset: must be one of quick, standard, thorough, got 'quik' (did"),
         ("space", "{lr_rato: [1]}", "study.yaml:4: space.lr_rato: unknown dimension (did you mean lr_ratio?); known"),
-        ("space", "{freezing: [probe, topp]}", "space.freezing: must be one of probe, top, full, got 'topp'"),
+        ("space", "{freezing: [probe, topp]}", "norm_bias, got 'topp' (did you mean top?)"),
         ("space", "{lr_ratio: {low: 1, high: 0.1}}", "space.lr_ratio: low must not be above high"),
         ("space", "{lr_ratio: {lo: 1}}", "study.yaml:4: space.lr_ratio.lo: unknown key"),
         ("space", "{reinit: all}", "space.reinit: has all but not none"),

@@ -12,10 +12,10 @@ from search.rungs import Rungs
 
 
 def test_milestones_grow_by_the_reduction_and_stay_below_the_last_epoch() -> None:
-    assert Rungs(epochs=30, grace=1, reduction=3).milestones == (1, 3, 9, 27)
-    assert Rungs(epochs=9, grace=1, reduction=3).milestones == (1, 3)
-    assert Rungs(epochs=6, grace=2, reduction=2).milestones == (2, 4)
-    assert Rungs(epochs=4, grace=4).milestones == ()
+    assert Rungs(epochs=30, grace=1, reduction=3).milestones("direct") == (1, 3, 9, 27)
+    assert Rungs(epochs=9, grace=1, reduction=3).milestones("direct") == (1, 3)
+    assert Rungs(epochs=6, grace=2, reduction=2).milestones("direct") == (2, 4)
+    assert Rungs(epochs=4, grace=4).milestones("direct") == ()
 
 
 def test_the_first_to_arrive_goes_on_and_a_worse_second_is_stopped() -> None:
@@ -87,3 +87,9 @@ def test_the_best_so_far_always_goes_on(scores: list[float]) -> None:
         goes_on = rungs.decide(trial, "head", 1, score)
         if score == max(scores[: trial + 1]):
             assert goes_on
+
+
+def test_the_delayed_stratum_is_compared_only_after_the_longest_probe_phase() -> None:
+    rungs = Rungs(epochs=12, probe=3)
+    assert rungs.milestones("delayed") == (4, 6)
+    assert rungs.milestones("direct") == (1, 3, 9)

@@ -9,13 +9,35 @@ from hypothesis import strategies as st
 from spaces.domain import Choice, Float, Int, Value
 from spaces.param import Space
 from spaces.presets import DIMENSIONS, MODALITIES, OPTIMIZERS, PRESETS, Setting, build
-from spaces.strategy import Freezing, Full, Keep, Probe, Reinit, ReinitAll, ReinitTop, Strategy, Top
+from spaces.strategy import (
+    Freezing,
+    Full,
+    Gradual,
+    Keep,
+    LpFt,
+    NormBias,
+    Probe,
+    Reinit,
+    ReinitAll,
+    ReinitTop,
+    Strategy,
+    Top,
+    Window,
+)
 
 MOST_BLOCKS = 16
 
 rates = st.floats(1e-6, 1.0)
+depths = st.integers(1, MOST_BLOCKS + 4)
+shares = st.sampled_from((0.1, 0.25, 0.5))
 freezings: st.SearchStrategy[Freezing] = st.one_of(
-    st.builds(Probe), st.builds(Full), st.builds(Top, depth=st.integers(1, MOST_BLOCKS + 4))
+    st.builds(Probe),
+    st.builds(Full),
+    st.builds(NormBias),
+    st.builds(Top, depth=depths),
+    st.builds(Window, start=depths, length=st.integers(1, 4)),
+    st.builds(Gradual, depth=depths, probe_share=shares),
+    st.builds(LpFt, depth=depths, probe_share=shares),
 )
 reinits: st.SearchStrategy[Reinit] = st.one_of(
     st.builds(Keep), st.builds(ReinitAll), st.builds(ReinitTop, blocks=st.integers(1, 8))
@@ -28,6 +50,7 @@ any_strategy = st.builds(
     layer_decay=st.floats(0.1, 1.0),
     reinit=reinits,
     weight_decay=st.floats(0.0, 1.0),
+    l2_sp=st.floats(0.0, 1.0),
 )
 block_counts = st.integers(1, MOST_BLOCKS)
 settings_of_a_study = st.builds(

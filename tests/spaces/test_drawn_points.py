@@ -34,7 +34,7 @@ def test_optuna_draws_points_of_every_preset(preset: str, modality: str) -> None
         assert outside(space, strategy) == []
         assert strategy == strategy.canonical(6)
         kinds.add(to_point(strategy)["freezing"])
-    assert kinds == {"probe", "top", "full"}
+    assert kinds == set(PRESETS[preset].freezing)
 
 
 @settings(deadline=None, max_examples=60)

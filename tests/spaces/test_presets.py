@@ -11,6 +11,7 @@ from spaces.param import Space, When
 from spaces.presets import (
     DIMENSION_NAMES,
     DIMENSIONS,
+    FREEZING,
     MODALITIES,
     OPTIMIZERS,
     PRESETS,
@@ -81,8 +82,10 @@ def test_an_override_takes_the_place_of_a_domain_and_adds_a_dimension() -> None:
 
 def test_the_conditions_are_those_of_the_table() -> None:
     space = build("standard", Setting("text", "adamw", 12))
-    assert space["unfrozen_depth"].when == (When("freezing", ("top",)),)
-    assert not any(space["lr_ratio"].active({"freezing": kind}) for kind in ("probe",))
+    assert space["unfrozen_depth"].when == (When("freezing", ("top", "gradual", "lp_ft")),)
+    assert [kind for kind in FREEZING if not space["lr_ratio"].active({"freezing": kind})] == ["probe"]
+    assert [kind for kind in FREEZING if not space["reinit"].active({"freezing": kind})] == ["probe", "norm_bias"]
+    assert [kind for kind in FREEZING if space["probe_share"].active({"freezing": kind})] == ["gradual", "lp_ft"]
     assert space["reinit_blocks"].active({"freezing": "top", "reinit": "top"})
     assert not space["reinit_blocks"].active({"freezing": "top", "reinit": "all"})
     assert not space["reinit_blocks"].active({"freezing": "probe", "reinit": "top"})

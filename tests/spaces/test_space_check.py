@@ -11,10 +11,12 @@ from spaces.domain import Choice, Domain, Float, Int
 from spaces.errors import BadInput, Problem
 from spaces.param import Param, Space, When
 from spaces.presets import Setting, build, widest
-from spaces.strategy import Full, Keep, Probe, ReinitAll, ReinitTop, Strategy, Top
+from spaces.strategy import FREEZING_KINDS, Full, Keep, Probe, ReinitAll, ReinitTop, Strategy, Top
 
 SETTING = Setting("image", "adamw", blocks=9)
 WIDEST = widest(SETTING)
+
+KINDS = ", ".join(FREEZING_KINDS)
 
 
 def space(**overrides: Domain) -> Space:
@@ -56,21 +58,33 @@ def test_whole_numbers_given_for_a_real_dimension_are_real(given: object) -> Non
 @pytest.mark.parametrize(
     ("name", "given", "expected"),
     [
-        ("freezing", ["ful"], ["space.freezing: must be one of probe, top, full, got 'ful' (did you mean full?)"]),
-        ("freezing", [3], ["space.freezing: must be one of probe, top, full, got 3"]),
+        (
+            "freezing",
+            ["ful"],
+            [f"space.freezing: must be one of {KINDS}, got 'ful' (did you mean full?)"],
+        ),
+        (
+            "freezing",
+            [3],
+            [f"space.freezing: must be one of {KINDS}, got 3"],
+        ),
         (
             "freezing",
             ["prob", "ful"],
             [
-                "space.freezing: must be one of probe, top, full, got 'prob' (did you mean probe?)",
-                "space.freezing: must be one of probe, top, full, got 'ful' (did you mean full?)",
+                f"space.freezing: must be one of {KINDS}, got 'prob' (did you mean probe?)",
+                f"space.freezing: must be one of {KINDS}, got 'ful' (did you mean full?)",
             ],
         ),
-        ("freezing", [], ["space.freezing: is an empty list; name at least one value (one of probe, top, full)"]),
+        (
+            "freezing",
+            [],
+            [f"space.freezing: is an empty list; name at least one value (one of {KINDS})"],
+        ),
         (
             "freezing",
             {"low": 1},
-            ["space.freezing: takes a list of values (one of probe, top, full), got a range"],
+            [f"space.freezing: takes a list of values (one of {KINDS}), got a range"],
         ),
         ("unfrozen_depth", 12, ["space.unfrozen_depth: must be a whole number between 1 and 9, got 12"]),
         ("unfrozen_depth", [0], ["space.unfrozen_depth: must be a whole number between 1 and 9, got 0"]),

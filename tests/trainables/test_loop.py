@@ -111,8 +111,8 @@ def test_the_certificate_holds_where_something_is_frozen(tmp_path: Path, strateg
 )
 def test_the_cost_counts_a_forward_and_two_backward_for_what_trains(tmp_path: Path, strategy, share: float) -> None:
     run, epochs = trained(tiny_trials.images(tmp_path, strategy=strategy, epochs=1))
-    assert cost(run) == TRAIN * (1 + 2 * share) + VAL
-    assert [epoch.cost for epoch in epochs] == [cost(run)]
+    assert cost(run, 1) == TRAIN * (1 + 2 * share) + VAL
+    assert [epoch.cost for epoch in epochs] == [cost(run, 1)]
 
 
 def test_a_training_that_diverges_ends_with_its_epoch_and_step(tmp_path: Path) -> None:

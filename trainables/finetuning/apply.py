@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from types import MethodType
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, AdamW, Optimizer
+from torch.utils.checkpoint import checkpoint
 
 from spaces.errors import BadInput
-from trainables.finetuning.plan import Plan
+from trainables.finetuning.plan import Phase, Plan
 
 
-def freeze(network: nn.Module, plan: Plan) -> None:
-    """Let exactly the plan's parameters train, and hold frozen modules in eval mode for good."""
-    trainable = set(plan.trainable)
+def freeze(network: nn.Module, phase: Phase) -> None:
+    """Freeze exactly the phase's parameters, and hold its modules in eval mode through every ``train()``."""
+    frozen = set(phase.frozen)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(name in trainable)
+        parameter.requires_grad_(name not in frozen)
         parameter.grad = None
-    held = [network.get_submodule(name) for name in plan.eval_modules]
+    held = [network.get_submodule(name) for name in phase.eval_modules]
 
     def train(self: nn.Module, mode: bool = True) -> nn.Module:
         type(self).train(self, mode)
@@ -62,11 +67,52 @@ def optimizer(network: nn.Module, plan: Plan, kind: str) -> Optimizer:
             "lr": group.lr,
             "peak_lr": group.lr,
             "weight_decay": group.weight_decay,
+            "start": group.start,
             "name": group.name,
         }
         for group in plan.groups
     ]
     return SGD(groups, lr=0.0, momentum=0.9) if kind == "sgd" else AdamW(groups, lr=0.0)
+
+
+def checkpoint_gradients(network: nn.Module, blocks: Iterable[str]) -> None:
+    """Recompute the activations of the named blocks in the backward pass instead of keeping them (Chen et al. 2016).
+
+    Without re-entry: a re-entrant checkpoint whose input needs no gradient, as after a frozen prefix,
+    gives the parameters inside none either. Blocks with BatchNorm are left alone: a second forward
+    would update their statistics twice.
+    """
+    for name in blocks:
+        block = network.get_submodule(name)
+        if not any(isinstance(module, _BatchNorm) for module in block.modules()):
+            block.forward = partial(_recomputed, block.forward)
+
+
+def _recomputed(forward: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*arguments, **options)
+    return checkpoint(forward, *arguments, use_reentrant=False, **options)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A pull towards the values at the start: L2-SP (Li et al. 2018, equation 2)."""
+
+    strength: float
+    values: tuple[tuple[nn.Parameter, torch.Tensor], ...]
+
+    @torch.no_grad()
+    def add_to_gradients(self) -> None:
+        """Add the penalty's gradient to what a backward pass left."""
+        for parameter, start in self.values:
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter.detach() - start, alpha=self.strength)
+
+
+def anchor(network: nn.Module, plan: Plan, strength: float) -> Anchor:
+    """Return the pull of ``plan``'s anchored parameters towards their present values."""
+    parameters = dict(network.named_parameters())
+    return Anchor(strength, tuple((parameters[name], parameters[name].detach().clone()) for name in plan.anchored))
 
 
 def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from trainables.finetuning.plan import Plan
+from trainables.finetuning.plan import Phase
 
 
-def certificate(network: nn.Module, plan: Plan) -> str | None:
-    """Return the hash of all that ``plan`` keeps frozen, names and bits; None where nothing is."""
-    names = (*plan.frozen, *plan.frozen_buffers)
+def certificate(network: nn.Module, phase: Phase) -> str | None:
+    """Return the hash of all that is frozen in ``phase``, names and bits; None where nothing is."""
+    names = (*phase.frozen, *phase.frozen_buffers)
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     return digest((name, tensors[name]) for name in names) if names else None
 

@@ -38,7 +38,7 @@ def build(name: str, *, weights: str, classes: int) -> Model:
     # Without its files, transformers makes up a tokenizer that knows no word.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise BadInput.at("model", f"{name!r} holds no tokenizer; save the tokenizer beside the network")
-    head = _head(network)
+    head = head_of(network)
     dropped: tuple[str, ...] = ()
     if weights == "default":
         head, dropped = _with_new_head(network, info, name)
@@ -85,7 +85,7 @@ def _with_new_head(network: Any, info: Mapping[str, Any], name: str) -> tuple[tu
     # Each is a set of names, or of (name, shape, shape).
     missing = set(info["missing_keys"])
     mismatched = {key[0] for key in info["mismatched_keys"]}
-    head = _head(network, without=missing)
+    head = head_of(network, without=missing)
     lost = sorted(key for key in missing | mismatched if not key.startswith(head))
     if lost:
         message = f"the weights of {name!r} lack {len(lost)} tensors of the backbone (first: {lost[0]})"
@@ -104,19 +104,22 @@ def _load_file(network: Any, path: Path) -> tuple[str, ...]:
     prefix = f"{network.base_model_prefix}."
     if not any(name.startswith(prefix) for name in state):
         state = {f"{prefix}{name}": tensor for name, tensor in state.items()}
-    head = _head(network, without={name for name in network.state_dict() if name not in state})
+    head = head_of(network, without={name for name in network.state_dict() if name not in state})
     ignored = [rf"^(?!{re.escape(prefix)})", r"position_ids$", *(rf"^{re.escape(part)}\." for part in head)]
     load_state(network, state, source=str(path), ignore="|".join(ignored))
     return head
 
 
-def _head(network: Any, without: Collection[str] = ()) -> tuple[str, ...]:
+def head_of(network: Any, without: Collection[str] = ()) -> tuple[str, ...]:
     """Return the children outside the pretrained backbone, and its pooler where the weights come ``without`` one.
 
     Weights of masked language models have none; it starts from random values, so it must train.
     """
     prefix = network.base_model_prefix
-    outside = tuple(name for name, child in network.named_children() if name != prefix and list(child.parameters()))
+    children = [(name, child) for name, child in network.named_children() if list(child.parameters())]
+    if not hasattr(network, prefix):  # Whisper's classifier names no backbone: its own layers are the bare ones
+        return tuple(name for name, child in children if not list(child.children()))
+    outside = tuple(name for name, _ in children if name != prefix)
     pooler = f"{prefix}.pooler"
     return (pooler, *outside) if any(name.startswith(f"{pooler}.") for name in without) else outside
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from torch import nn
 
-from trainables.network.families import JOINS_NEXT, JOINS_PREVIOUS, SINGLE_BLOCKS, STAGES
+from trainables.network.families import role
 
 Kind = Literal["stem", "block", "head"]
 
@@ -72,15 +72,21 @@ def depth(blocks: Sequence[Block]) -> int:
 def _units(module: nn.Module, name: str, *, listed: bool) -> Iterator[Unit]:
     """Walk down to the parts the rule does not divide further, in registration order."""
     children = [(f"{name}.{child}" if name else child, part) for child, part in module.named_children()]
-    kind = type(module).__name__
-    if not children or kind in JOINS_NEXT | JOINS_PREVIOUS:
-        yield Unit(name, module, starts_block=False, joins_previous=kind in JOINS_PREVIOUS)
-    elif kind in SINGLE_BLOCKS:
-        yield Unit(name, module, starts_block=True)
+    match role(type(module).__name__) if name else None:
+        case "joins next" | "joins previous" | "whole" as kind:
+            yield Unit(name, module, starts_block=False, joins_previous=kind == "joins previous")
+            return
+        case "block":
+            yield Unit(name, module, starts_block=True)
+            return
+        case kind:
+            staged = kind == "stage"
+    if not children:
+        yield Unit(name, module, starts_block=False)
     elif _is_container(module):
         for child, part in children:
             yield from _units(part, child, listed=True)
-    elif name and kind not in STAGES and (listed or not _holds_list(module)):
+    elif name and not staged and (listed or not _holds_list(module)):
         yield Unit(name, module, starts_block=listed)
     else:
         classes = Counter(type(part) for _, part in children if list(part.children()))
@@ -121,11 +127,15 @@ def _within(name: str, owners: Sequence[str]) -> bool:
 
 
 def _place(units: list[Unit], order: Mapping[str, int]) -> None:
-    """Give every unit its place in the forward call; one that is never called follows its neighbour."""
+    """Give every unit its place in the forward call.
+
+    One with weights that is never called may be read by any block (DeBERTa's relative positions), so it
+    comes first and belongs to the stem; one without follows its neighbour.
+    """
     previous = -1.0
     for unit in units:
         calls = [order[name] for name in order if _within(name, [unit.name])]
-        unit.position = float(min(calls)) if calls else previous + 1e-6
+        unit.position = float(min(calls)) if calls else -1.0 if _has_tensors(unit.module) else previous + 1e-6
         previous = unit.position
 
 

@@ -8,12 +8,14 @@ from typing import Literal
 from hypothesis import strategies as st
 
 from spaces.strategy import Strategy
-from trainables.finetuning.plan import Plan, plan
+from trainables.finetuning.plan import Names, Plan, plan
 from trainables.network.blocks import Block
+
+EPOCHS = 8
 
 
 @dataclass(frozen=True)
-class Names:
+class Synthetic:
     """A network's blocks, its modules, and which of its parameters are vectors."""
 
     blocks: tuple[Block, ...]
@@ -29,7 +31,8 @@ class Names:
         return [name for block in self.blocks for name in block.parameters]
 
     def planned(self, strategy: Strategy, *, never: tuple[str, ...] = ()) -> Plan:
-        return plan(strategy, self.blocks, modules=self.modules, vectors=self.vectors, never=never)
+        known = Names(self.modules, self.vectors, never=frozenset(never))
+        return plan(strategy, self.blocks, known, epochs=EPOCHS)
 
 
 def _block(index: int, name: str, kind: Literal["stem", "block", "head"], layers: int) -> Block:
@@ -46,7 +49,7 @@ def _block(index: int, name: str, kind: Literal["stem", "block", "head"], layers
 
 
 @st.composite
-def names(draw: st.DrawFn) -> Names:
+def names(draw: st.DrawFn) -> Synthetic:
     """Draw a network of 1 to 9 blocks with 1 to 3 layers each; half of them lie in a container ``body``."""
     depth = draw(st.integers(1, 9))
     layers = st.integers(1, 3)
@@ -58,4 +61,4 @@ def names(draw: st.DrawFn) -> Names:
     head = _block(depth + 1, "head", "head", draw(layers))
     every = (stem, *blocks, head)
     vectors = frozenset(name for block in every for name in block.parameters if name.endswith("bias"))
-    return Names(every, ("", "body", "late", *(name for block in every for name in block.modules)), vectors)
+    return Synthetic(every, ("", "body", "late", *(name for block in every for name in block.modules)), vectors)

@@ -10,6 +10,7 @@ from torch import nn
 
 from spaces.strategy import Freezing, Full, Probe, Strategy, Top
 from tests.trainables.finetuning.thawing import KINDS, Thawed, thawed
+from trainables.finetuning import apply
 from trainables.finetuning.certificate import certificate
 from trainables.network.blocks import depth
 
@@ -37,7 +38,7 @@ def trial(request: pytest.FixtureRequest, freezing: str) -> Thawed:
 
 
 def test_frozen_tensors_keep_every_bit_and_the_others_move(trial: Thawed) -> None:
-    before, proof = trial.tensors(), certificate(trial.network, trial.plan)
+    before, proof = trial.tensors(), certificate(trial.network, trial.plan.phase(0))
     moved: set[str] = set()
     for _ in range(3):
         trial.step()
@@ -51,7 +52,7 @@ def test_frozen_tensors_keep_every_bit_and_the_others_move(trial: Thawed) -> Non
     assert [name for name in frozen if not torch.equal(before[name], after[name])] == []
     assert [name for name in moved if torch.equal(before[name], after[name])] == []
     assert moved == set(trial.plan.trainable)
-    assert certificate(trial.network, trial.plan) == proof
+    assert certificate(trial.network, trial.plan.phase(0)) == proof
 
 
 def test_frozen_parameters_have_no_gradient_and_no_place_in_the_optimiser(trial: Thawed) -> None:
@@ -73,8 +74,8 @@ def test_frozen_modules_stay_in_eval_mode_through_train(trial: Thawed) -> None:
     for _ in range(2):
         trial.network.train()
         modes = {name: module.training for name, module in trial.network.named_modules()}
-        assert not any(modes[name] for name in trial.plan.eval_modules)
-        assert all(modes[name] for name in modes if name not in trial.plan.eval_modules)
+        assert not any(modes[name] for name in trial.plan.phase(0).eval_modules)
+        assert all(modes[name] for name in modes if name not in trial.plan.phase(0).eval_modules)
         trial.network.eval()
         assert not any(module.training for module in trial.network.modules())
 
@@ -134,12 +135,13 @@ def test_what_the_head_of_a_probe_sees_is_the_same_in_train_mode() -> None:
 def test_thawing_again_lets_go_of_what_was_frozen() -> None:
     network = nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3), nn.Flatten(), nn.Linear(432, 3))
     kind = replace(KINDS["resnet18"], build=lambda: network, head="4")
-    thawed(kind, STRATEGY)
     full = thawed(kind, replace(STRATEGY, freezing=Full()))
+    thawed(kind, STRATEGY)
+    apply.freeze(network, full.plan.phase(0))
     network.train()
     assert all(module.training for module in network.modules())
     assert all(parameter.requires_grad for parameter in network.parameters())
-    assert certificate(network, full.plan) is None
+    assert certificate(network, full.plan.phase(0)) is None
 
 
 @pytest.mark.parametrize(("name", "expected"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])

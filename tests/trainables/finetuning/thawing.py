@@ -17,6 +17,7 @@ from trainables.finetuning import apply
 from trainables.finetuning.plan import Plan, plan
 from trainables.network.blocks import Block, cut, depth
 from trainables.network.call_order import call_order
+from trainables.run import names_of
 
 CLASSES = 3
 BERT = transformers.BertConfig(
@@ -144,8 +145,8 @@ def thawed(kind: Kind, strategy: Strategy, optimizer: str = "adamw") -> Thawed:
     planned = plan(
         strategy.canonical(depth(blocks)),
         blocks,
-        modules=[name for name, _ in network.named_modules()],
-        vectors=frozenset(name for name, parameter in network.named_parameters() if parameter.dim() < 2),
+        names_of(network),
+        epochs=1,
     )
-    apply.freeze(network, planned)
+    apply.freeze(network, planned.phase(0))
     return Thawed(kind, network, blocks, planned, apply.optimizer(network, planned, optimizer))

@@ -63,5 +63,5 @@ def of_transformers(config: object) -> Traced:
     network = text.AutoModelForSequenceClassification.from_config(config)
     ids = torch.tensor([[1, 5, 6, 7, 2]])
     return traced(
-        network, text._head(network), lambda net: net(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        network, text.head_of(network), lambda net: net(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
     )
