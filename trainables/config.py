@@ -55,6 +55,7 @@ class TrialConfig(Frozen):
     class_weights: Literal["none", "balanced"] = "none"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     gradient_checkpointing: bool = False
+    accumulate: int = Field(1, ge=1)  # parts that a batch goes through the network in; their gradients add up
     batch_size: int = 32
     epochs: int
     strategy: dict[str, str | int | float]

@@ -108,15 +108,33 @@ def _set_rates(run: Run, step: int, per_epoch: int) -> None:
 
 
 def _train_step(run: Run, part: Part, rows: torch.Tensor) -> float:
-    with autocast(run.config.precision, run.device):
-        logits = run.task.forward(run.network, part.inputs.batch(rows, run.device))
-        loss: torch.Tensor = run.loss(logits.float(), part.labels[rows].to(run.device))
     run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    whole = 0.0
+    for rows_of_part, share in parts(run, part.labels, rows):
+        with autocast(run.config.precision, run.device):
+            logits = run.task.forward(run.network, part.inputs.batch(rows_of_part, run.device))
+            loss: torch.Tensor = share * run.loss(logits.float(), part.labels[rows_of_part].to(run.device))
+        loss.backward()
+        whole += loss.item()
     run.anchor.add_to_gradients()
     nn.utils.clip_grad_norm_([p for group in run.optimizer.param_groups for p in group["params"]], CLIP)
     run.optimizer.step()
-    return loss.item()
+    return whole
+
+
+def parts(run: Run, labels: torch.Tensor, rows: torch.Tensor) -> list[tuple[torch.Tensor, float]]:
+    """Divide a batch into the parts it goes through the network in, each with its share of the batch's mean loss.
+
+    Equal to the whole batch but for rounding, dropout's random numbers, and batch normalisation,
+    whose statistics are then those of a part.
+    """
+    weights = torch.ones(len(rows)) if run.loss.weight is None else run.loss.weight.cpu()[labels[rows]]
+    count = min(run.config.accumulate, len(rows))
+    total = float(weights.sum())
+    return [
+        (part, float(weight.sum()) / total if total else 1 / count)
+        for part, weight in zip(rows.tensor_split(count), weights.tensor_split(count), strict=True)
+    ]
 
 
 def _record(run: Run, epoch: int, losses: list[float], before: str | None, started: float) -> Epoch:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from trainables.files import put
+
 
 def write(folder: Path, split: str, ids: Sequence[str], labels: Sequence[int], predicted: Sequence[int]) -> None:
     """Write one row per sample: id, label, prediction; all three in the order of the split."""
-    folder.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame({"id": ids, "label": labels, "prediction": predicted})
-    frame.to_parquet(path(folder, split), index=False)
+    put(frame.to_parquet(index=False), path(folder, split))
 
 
 def read(folder: Path, split: str) -> pd.DataFrame:

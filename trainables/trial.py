@@ -25,19 +25,24 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Order:
-    """What the search hands to a worker: the trial's configuration, and where to keep its weights."""
+    """What the search hands to a worker: the trial's configuration, where to keep its weights, where it goes on."""
 
     config: TrialConfig
     keep: Path | None  # a folder for weights and predictions of the last epoch, or nothing is kept
+    progress: Path | None = None  # a folder for the progress after every epoch but the last, or none is kept
+    after: int = 0  # epochs behind it, whose progress lies in that folder
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Order:
         """Read the plain values that `plain` made."""
-        return cls(TrialConfig(**given["config"]), Path(given["keep"]) if given["keep"] else None)
+        keep, progress = (Path(given[name]) if given[name] else None for name in ("keep", "progress"))
+        return cls(TrialConfig(**given["config"]), keep, progress, given["after"])
 
     def plain(self) -> dict[str, Any]:
         """Return plain values, as Tune passes them around."""
-        return {"config": self.config.model_dump(mode="json"), "keep": str(self.keep) if self.keep else None}
+        folders = {"keep": self.keep, "progress": self.progress}
+        plain = {name: str(folder) if folder else None for name, folder in folders.items()}
+        return {"config": self.config.model_dump(mode="json"), **plain, "after": self.after}
 
 
 class StrategyTrial(tune.Trainable):
@@ -63,7 +68,9 @@ class StrategyTrial(tune.Trainable):
         if self._run is None:
             self._run = build(self._order.config, devices.choose(len(ray.get_gpu_ids())))
             self._start = _trained_values(self._run)
-            self._epochs = train(self._run)
+            if self._order.after and self._order.progress:
+                checkpoint.load_progress(self._run, self._order.progress, self._order.after)
+            self._epochs = train(self._run, after=self._order.after)
         epoch = next(self._epochs)
         last = epoch.epoch == self._order.config.epochs or epoch.failure is not None
         result = _result(epoch) | dict(self._run.facts) | {"done": last, "should_checkpoint": False}
@@ -74,6 +81,8 @@ class StrategyTrial(tune.Trainable):
                 checkpoint.save_trained(self._run.network, self._run.plan, self._order.keep)
                 assert epoch.predictions is not None, "an epoch without a failure was validated"
                 _write_predictions(self._run.part("val"), "val", epoch.predictions, self._order.keep)
+        elif not last and self._order.progress:
+            checkpoint.save_progress(self._run, epoch.epoch, self._order.progress)
         return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

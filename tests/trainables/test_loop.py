@@ -16,7 +16,7 @@ from tests.support import tiny_trials
 from tests.support.tiny_trials import FULL, PROBE, TOP, TRAIN, VAL
 from trainables.config import TrialConfig
 from trainables.evaluate import evaluate
-from trainables.loop import Epoch, cost, schedule, train
+from trainables.loop import Epoch, cost, parts, schedule, train
 from trainables.run import Run, build
 
 BATCHES = 3  # 42 samples in batches of 16
@@ -135,6 +135,61 @@ def test_a_loss_that_is_no_number_ends_the_first_epoch_at_its_first_step(tmp_pat
     _, epochs = trained(tiny_trials.of_function(config, "broken"))
     assert [epoch.failure for epoch in epochs] == ["diverged: the training loss is nan in epoch 1, step 1"]
     assert epochs[0].predictions is None
+
+
+def test_a_loss_that_is_infinite_ends_the_first_epoch_at_its_first_step(tmp_path: Path) -> None:
+    sure = """
+
+class Sure(Net):
+    def forward(self, x):
+        logits = super().forward(x)
+        return logits - torch.where(torch.arange(logits.shape[1]) == 0, 0.0, torch.inf)
+
+
+def sure():
+    return Sure()
+"""
+    _, epochs = trained(tiny_trials.of_function(tiny_trials.images(tmp_path, sure), "sure"))
+    assert [epoch.failure for epoch in epochs] == ["diverged: the training loss is inf in epoch 1, step 1"]
+    assert math.isnan(epochs[0].score)
+
+
+# Without batch normalisation and dropout, which see the part and not the batch.
+CALM = """
+
+class Calm(Net):
+    def __init__(self):
+        super().__init__()
+        for unit in self.units:
+            unit.norm, unit.dropout = nn.Identity(), nn.Identity()
+
+
+def calm():
+    return Calm()
+"""
+
+
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+@pytest.mark.parametrize("accumulate", [2, 3, 99])
+def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(
+    tmp_path: Path, accumulate: int, class_weights: str
+) -> None:
+    config = tiny_trials.of_function(tiny_trials.images(tmp_path, CALM, class_weights=class_weights), "calm")
+    (whole, first), (parted, second) = trained(config), trained(config.model_copy(update={"accumulate": accumulate}))
+    for one, other in zip(first, second, strict=True):
+        assert other.train_loss == pytest.approx(one.train_loss, rel=1e-4)
+        assert other.val_loss == pytest.approx(one.val_loss, rel=1e-4)
+    states = whole.network.state_dict(), parted.network.state_dict()
+    assert all(torch.allclose(tensor, states[1][name], atol=1e-4) for name, tensor in states[0].items())
+
+
+def test_the_parts_of_a_batch_hold_every_sample_once_and_their_shares_make_one(tmp_path: Path) -> None:
+    run = build(tiny_trials.images(tmp_path, accumulate=3))
+    labels = run.part("train").labels
+    divided = parts(run, labels, torch.arange(17))
+    assert torch.cat([rows for rows, _ in divided]).tolist() == list(range(17))
+    assert [len(rows) for rows, _ in divided] == [6, 6, 5]
+    assert math.isclose(sum(share for _, share in divided), 1)
 
 
 def test_a_validation_loss_that_is_no_number_is_a_failure(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_run_resumed_in_the_middle_goes_on_bit_for_bit(
             break
     torch.manual_seed(99)  # whatever the process did in between
     second = run_of(code, freezing, optimizer=optimizer, l2_sp=0.01)
-    behind = load_progress(second, tmp_path)
+    behind = load_progress(second, tmp_path, stop)
     resumed = list(train(second, after=behind))
     assert behind == stop
     assert [(e.epoch, e.train_loss, e.val_loss, e.score) for e in resumed] == [
