@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.resume import resume as resume
     from search.study import Study as Study
     from spaces.errors import BadInput as BadInput
     from spaces.strategy import Strategy as Strategy
 
-HOMES = {"Study": "search.study", "BadInput": "spaces.errors", "Strategy": "spaces.strategy"}
-__all__ = ["BadInput", "Strategy", "Study"]
+HOMES = {"Study": "search.study", "BadInput": "spaces.errors", "Strategy": "spaces.strategy", "resume": "search.resume"}
+__all__ = ["BadInput", "Strategy", "Study", "resume"]
 
 
 def __getattr__(name: str) -> Any:

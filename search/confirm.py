@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from search.proposals import Role, for_confirmation
 from search.results import load
 from search.results.evidence import DECISION, FINALISTS, TEST_OPENED, confirmed_trials, measured_on, now
-from search.results.verdict import Decision, decide
+from search.results.verdict import Decision, decide, read_decision
 from search.sampler import StudySearcher
 from search.setup import Setup
 from search.storage import CONFIRM, open_study
@@ -51,16 +51,18 @@ def confirm(setup: Setup, room: Slots) -> None:
     wanted += [(load.strategy_of(points[key]), "finalist") for key in chosen if key not in controls]
     queue = for_confirmation(wanted, seeds=setup.config.finalists.seeds, seed=setup.config.search.seed)
     study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
-    study.set_user_attr(FINALISTS, {"keys": chosen, "at": now()})
-    setup.progress.begin("confirmation", len(queue))
-    searcher = StudySearcher(setup.run_dir, CONFIRM, setup.template, queue, tell=setup.progress)
+    if study.user_attrs.get(FINALISTS, {}).get("keys") != chosen:
+        study.set_user_attr(FINALISTS, {"keys": chosen, "at": now()})
+    searcher = StudySearcher(setup.run_dir, CONFIRM, setup.template, queue, tell=setup.progress, clock=setup.clock)
+    setup.progress.begin("confirmation", len(queue), searcher.ended)
     carry_out(searcher, None, room, len(queue))
 
 
 def decide_on_validation(setup: Setup) -> Decision | None:
     """Decide on the confirmed validation scores and write the decision down with its time.
 
-    None where no confirmation came to its end.
+    A decision that stands already and comes out the same stays as it is; one that a longer search
+    changes names the earlier ones. None where no confirmation came to its end.
     """
     confirmed = confirmed_trials(setup.run_dir)
     if confirmed.empty:
@@ -69,18 +71,28 @@ def decide_on_validation(setup: Setup) -> Decision | None:
     costs = {str(key): float(rows["cost"].mean()) for key, rows in confirmed.groupby("key")}
     decision = decide(measured, costs, margin=setup.config.finalists.margin, mode=setup.config.metric.mode)
     study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
-    study.set_user_attr(DECISION, {**asdict(decision), "at": now()})
+    kept = study.user_attrs.get(DECISION)
+    if kept is None or read_decision(kept) != decision:
+        earlier = [*kept["earlier"], {"winner": kept["winner"], "at": kept["at"]}] if kept else []
+        study.set_user_attr(DECISION, {**asdict(decision), "at": now(), "earlier": earlier})
     return decision
 
 
 def open_the_test_set(setup: Setup, room: Slots) -> None:
-    """Measure every confirmed trial on the test split, record the opening, and tell the trials as complete."""
+    """Measure every confirmed trial on the test split, record the opening, and tell the trials as complete.
+
+    What an interrupted opening left is the same opening; trials that a longer search added are another.
+    """
     study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
     if DECISION not in study.user_attrs:
         raise RuntimeError("the test set was about to be opened before the decision was written down")
     waiting = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING and "end" in t.user_attrs]
-    openings = [*study.user_attrs.get(TEST_OPENED, []), {"at": now(), "trials": [f"c{t.number}" for t in waiting]}]
-    study.set_user_attr(TEST_OPENED, openings)
+    if not waiting:
+        return
+    openings = study.user_attrs.get(TEST_OPENED, [])
+    names = [f"c{trial.number}" for trial in waiting]
+    if not (openings and set(names) <= set(openings[-1]["trials"])):
+        study.set_user_attr(TEST_OPENED, [*openings, {"at": now(), "trials": names}])
     orders = [_order(setup, trial).plain() for trial in waiting]
     for trial, score in zip(waiting, measure_test(orders, room), strict=True):
         optuna.trial.Trial(study, trial._trial_id).set_user_attr("test_score", score)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+from pathlib import Path
 
 from spaces.errors import BadInput
 
@@ -29,6 +31,20 @@ class StudyFailed(Exception):
     def __reduce__(self) -> tuple[type[StudyFailed], tuple[str, ExitCode]]:
         """Survive the way from a worker process to the driver."""
         return type(self), (self.message, self.code)
+
+
+def concerns(error: OSError, run_dir: Path) -> bool:
+    """Tell whether ``error`` is about writing ``run_dir``, and not about a file of the user's."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return full or Path(str(error.filename)).absolute().is_relative_to(run_dir.absolute())
+
+
+def unwritable(run_dir: Path, error: BaseException) -> StudyFailed:
+    """Return the one sentence about a run folder that cannot be written."""
+    error = getattr(error, "cause", None) or error  # below what Ray wraps around it
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    kept = "what is recorded stays readable; make room or make it writable, then"
+    return StudyFailed(f"the run folder {run_dir} cannot be written: {why}; {kept} thawline resume {run_dir}")
 
 
 def explain(error: BaseException) -> tuple[str, ExitCode] | None:

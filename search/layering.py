@@ -33,11 +33,12 @@ class Resolved:
     layers: Mapping[str, str]
     path: Path
     places: Mapping[str, str]
+    home: Path | None = None  # where the study file lay, for one that was copied into a run folder
 
     @property
     def folder(self) -> Path:
         """Where the study file lies: modules named in it are found there."""
-        return self.path.absolute().parent
+        return self.home or self.path.absolute().parent
 
     def placed(self, error: BadInput) -> BadInput:
         """Return what a later look at the study found wrong, with the lines of the study file."""

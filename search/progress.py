@@ -30,13 +30,15 @@ class Progress:
     quiet: bool = False
     best: float | None = None
     ended: int = 0
+    before: int = 0  # ended in an earlier session
     stage: str = ""
     started: float = field(default_factory=time.monotonic)
 
-    def begin(self, stage: str, total: int) -> None:
-        """Start counting a new stage of ``total`` trials."""
-        self.stage, self.total, self.ended, self.started = stage, total, 0, time.monotonic()
-        self({"event": "stage", "stage": stage, "total": total})
+    def begin(self, stage: str, total: int, ended: int = 0) -> None:
+        """Start counting a stage of ``total`` trials, of which an earlier session has ``ended`` some."""
+        self.stage, self.total, self.ended, self.before = stage, total, ended, ended
+        self.started = time.monotonic()
+        self({"event": "stage", "stage": stage, "total": total, "ended": ended})
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
@@ -60,14 +62,16 @@ class Progress:
             self.best = score if better else self.best
 
     def _left(self) -> float | None:
-        if not self.ended:
+        here = self.ended - self.before
+        if not here:
             return None
-        return round((time.monotonic() - self.started) / self.ended * max(0, self.total - self.ended), 1)
+        return round((time.monotonic() - self.started) / here * max(0, self.total - self.ended), 1)
 
     def _line(self, event: Event) -> str:
         match event["event"]:
             case "stage":
-                return f"{event['stage']}: {event['total']} trials"
+                ended = f", {event['ended']} of them ended before" if event.get("ended") else ""
+                return f"{event['stage']}: {event['total']} trials{ended}"
             case "rung":
                 return f"  trial {event['trial']} {event['stratum']} {self._where(event)} goes on"
             case "trial_end":

@@ -1,75 +1,40 @@
 """Our Ray Tune Searcher over Optuna's ask and tell: Ray executes, Optuna remembers.
 
 Every epoch is reported with its step, a stopped trial is told PRUNED, one that diverged or raised
-FAIL with its reason. Nothing here raises into Tune's loop for what a trial did.
+FAIL with its reason. Nothing here raises into Tune's loop: what a trial did is recorded, and what
+makes going on impossible is kept as `StudySearcher.fault`. What an earlier session began goes on first.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
-import traceback
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
 from ray.tune.search import Searcher
 
+from search import faults, record
+from search.clock import TIME_UP, TIME_WAS_UP, USED, Clock
+from search.faults import Remedy
 from search.progress import Tell, silent
 from search.proposals import Proposal
+from search.reconcile import enqueue, past, redraw, repeat, rung_records
+from search.record import Live
+from search.results.evidence import now
 from search.rungs import Rungs
-from search.storage import open_study
+from search.sampling import DUPLICATES_IN_A_ROW, EXHAUSTED_AFTER, Sampling, duplicates, sampler_of
+from search.storage import CONFIRM, open_study
 from spaces.check import outside
-from spaces.param import Space
 from spaces.strata import stratum
 from spaces.strategy import to_point
 from spaces.suggest import suggest
+from trainables import checkpoint
 from trainables.config import TrialConfig
 from trainables.trial import Order
-
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours its tracebacks
-DUPLICATES_IN_A_ROW = 5  # then the next point is drawn at random
-EXHAUSTED_AFTER = 50
-ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change")
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Where search trials come from once the queue is empty."""
-
-    space: Space
-    budget: int
-    seed: int
-    sampler: str = "tpe"
-
-
-@dataclass
-class Live:
-    """A trial that Tune is carrying out."""
-
-    trial: Trial
-    proposal: Proposal
-    label: str
-    epoch: int = 0
-    score: float = math.nan
-    seconds: float = 0.0
-    error: str | None = None
-
-
-def sampler_of(name: str, seed: int, number: int) -> BaseSampler:
-    """Return the sampler of one ask: a function of the study's seed and the trial's number.
-
-    So that a study that was interrupted proposes what one that was not would have.
-    """
-    own = int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")
-    if name == "random":
-        return RandomSampler(seed=own)
-    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=own)
 
 
 class StudySearcher(Searcher):
@@ -84,21 +49,43 @@ class StudySearcher(Searcher):
         sampling: Sampling | None = None,
         rungs: Rungs | None = None,
         tell: Tell = silent,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__(metric="score", mode=template.mode)
-        self._run_dir = run_dir
+        self.run_dir = run_dir
         self._name = study
         self._template = template
-        self._queue = deque(queue)
         self._sampling = sampling
         self._rungs = rungs
         self._tell = tell
+        self._clock = clock or Clock()
         self._study = open_study(run_dir, study, template.mode)
         self._live: dict[str, Live] = {}
-        self._handed_out = 0
-        self._finished: dict[str, tuple[int, float]] = {}  # key -> last epoch, score
-        self._handed: dict[str, int] = {}  # key -> number of the trial that tries it
         self.exhausted = False
+        self.fault: Exception | None = None  # why nothing more can be recorded, and the study has to stop
+        before = past(self._study)
+        asked = before.asked
+        self._queue = deque(each for each in queue if (each.stage, each.strategy.key, each.seed) not in asked)
+        self._again = deque(before.unfinished)
+        self._torn = before.torn
+        self._handed_out = before.trained
+        self._handed = before.tried
+        self.ended = len(before.ended)
+        for trial in before.ended:
+            checkpoint.forget_progress(self._folder(trial.number))
+        if rungs:
+            rungs.rebuild(rung_records(self._study))
+        if not self.time_is_up() and self._study.user_attrs.get(TIME_UP.format(study)):
+            self._study.set_user_attr(TIME_UP.format(study), None)  # this session was given more time
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether there is a trial to be handed out, as far as can be told without drawing one."""
+        return bool(self._again or self._queue or self._draws_left)
+
+    @property
+    def _draws_left(self) -> int:
+        return max(0, self._sampling.budget - self._handed_out) if self._sampling and not self.exhausted else 0
 
     # Tune pickles its searcher for a restore that is never made: the run's journal is the memory.
     def __getstate__(self) -> dict[str, Any]:
@@ -110,104 +97,138 @@ class StudySearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing."""
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next trial's order, or say that there is none left."""
-        chosen = self._next()
-        if chosen is None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next trial's order, or say that there is none left, or none before another one has ended."""
+        if self.fault:
             return str(Searcher.FINISHED)
-        trial, proposal = chosen
-        label = f"c{trial.number}" if proposal.stage == "confirm" else str(trial.number)
-        self._live[trial_id] = Live(trial, proposal, label)
-        for name, value in proposal.attributes.items():
-            trial.set_user_attr(name, value)
-        config = self._template.model_copy(update={"strategy": to_point(proposal.strategy), "seed": proposal.seed})
-        keep = self._run_dir.absolute() / "checkpoints" / label if proposal.stage == "confirm" else None
+        with self._guarded():
+            live = self._next()
+            if live:
+                self._live[trial_id] = live
+                return {"label": live.label, **self._order(live).plain()}
+        # A trial that is still training may have to be handed out again.
+        return None if self._live and not self.fault else str(Searcher.FINISHED)
+
+    def _order(self, live: Live) -> Order:
+        proposal, folder = live.proposal, self._folder(live.trial.number)
+        if live.epoch and not checkpoint.progress(folder, live.epoch).exists():
+            message = f"trial {live.label} starts again: its progress after epoch {live.epoch} is not in {folder}"
+            self._tell({"event": "warning", "message": message})
+        after = live.epoch if checkpoint.progress(folder, live.epoch).exists() else 0
+        changes = {"strategy": to_point(proposal.strategy), "seed": proposal.seed, "accumulate": live.accumulate}
+        keep = folder if proposal.stage == "confirm" else None
         if keep:
-            trial.set_user_attr("checkpoint", f"checkpoints/{label}")
-        return {"label": label, **Order(config, keep).plain()}
+            live.trial.set_user_attr("checkpoint", f"checkpoints/{live.label}")
+        return Order(self._template.model_copy(update=changes), keep, folder, after)
 
     def place(self, trial_id: str) -> tuple[int, str | None]:
         """Return the trial's number and the stratum it competes in, None where it competes in none."""
         live = self._live[trial_id]
         return live.trial.number, stratum(live.proposal.strategy) if live.proposal.stage == "search" else None
 
+    def recorded(self, trial_id: str, epoch: int) -> bool:
+        """Tell whether an epoch stands in the journal: it was decided on then, and is not decided on again."""
+        return epoch <= self._live[trial_id].epoch
+
+    def time_is_up(self) -> bool:
+        """Tell whether what is training has to stop at its next epoch."""
+        return self._clock.is_up(self._name)
+
     def note_error(self, trial_id: str, error: Exception | None) -> None:
         """Keep the reason of an error, and its traceback in the trial's log."""
         live = self._live.get(trial_id)
         if live is None:
             return
-        cause = getattr(error, "cause", None) or error
-        live.error = _reason(cause)
-        log = self._run_dir / "logs" / f"trial-{live.label}.txt"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        told = "".join(traceback.format_exception(error)) if error else "no traceback\n"
-        log.write_text(COLOUR.sub("", told), encoding="utf-8")
+        again = f" (tried twice; the first time: {live.error})" if live.retried else ""
+        live.error, live.remedy = f"{faults.reason(error)}{again}", faults.remedy(error)
+        if live.remedy is Remedy.STOP:
+            self.fault = self.fault or error
+            return
+        with self._guarded():
+            faults.keep_traceback(self.run_dir, live.label, error)
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Write one epoch to Optuna."""
         live = self._live.get(trial_id)
-        if live is None:
+        if live is None or self.fault:
             return
-        self._report(live, result)
-        if (
-            self._rungs
-            and live.proposal.stage == "search"
-            and self._rungs.rung(stratum(live.proposal.strategy), live.epoch)
-        ):
-            self._tell({"event": "rung", **self._event(live)})
+        with self._guarded():
+            record.epoch(live, result)
+            record.step(live)
+            self._note_time()
+            family = stratum(live.proposal.strategy)
+            if self._rungs and live.proposal.stage == "search" and self._rungs.rung(family, live.epoch):
+                self._tell({"event": "rung", **record.event(live, self._template.epochs, self._rungs)})
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
-        """Tell Optuna how the trial ended: complete, pruned, or failed with a reason."""
+        """Tell Optuna how the trial ended: complete, pruned, or failed with a reason; or hand it out again."""
         live = self._live.pop(trial_id, None)
-        if live is None:
+        if live is None or self.fault:
             return
-        if result and not error:
-            self._report(live, result)
-        reason = self._failure(live, result, error)
-        if reason:
-            self._end(live, TrialState.FAIL, reason)
-        elif live.epoch < self._template.epochs:
-            self._end(live, TrialState.PRUNED, f"stopped at epoch {live.epoch}")
-        else:
-            self._end(live, TrialState.COMPLETE, None)
+        with self._guarded():
+            if error and not live.retried and live.remedy in (Remedy.RETRY, Remedy.HALVE):
+                record.retry(live)
+                self._again.append(live)
+                self._tell({"event": "note", "message": f"trial {live.label} is tried again: {live.error}"})
+                return
+            if result and not error:
+                record.epoch(live, result)
+            self._note_time()
+            reason = self._failure(live, result, error)
+            if reason:
+                self._end(live, TrialState.FAIL, reason)
+            elif live.epoch < self._template.epochs:
+                self._stop_early(live)
+            else:
+                self._end(live, TrialState.COMPLETE, None)
 
-    def abandon(self, reason: str) -> None:
-        """Mark every trial still running as failed, for a study that stops early."""
-        for trial_id in list(self._live):
-            self._end(self._live.pop(trial_id), TrialState.FAIL, reason)
-
-    def _next(self) -> tuple[Trial, Proposal] | None:
+    def _next(self) -> Live | None:
+        if self.time_is_up() and self.has_work:
+            self._give_up_for_time()
+            return None
+        if self._again:
+            return self._again.popleft()
         if self._queue:
             proposal = self._queue.popleft()
-            return self._ask_for(proposal), proposal
-        if self._sampling is None or self._handed_out >= self._sampling.budget or self.exhausted:
-            return None
-        return self._sample(self._sampling)
+            return self._begin(self._ask_for(proposal), proposal)
+        return self._sample(self._sampling) if self._sampling and self._draws_left else None
+
+    def _begin(self, trial: Trial, proposal: Proposal) -> Live:
+        live = Live(trial, proposal)
+        record.begin(live)
+        return live
+
+    def _ask(self) -> Trial:
+        """Open a trial, or the one that an earlier session opened and did not get to fill."""
+        torn, self._torn = self._torn, None
+        return torn or self._study.ask()
 
     def _ask_for(self, proposal: Proposal) -> Trial:
         """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
         space = self._sampling.space if self._sampling else None
         if space is None or outside(space, proposal.strategy):
-            return self._study.ask()
+            return self._ask()
         point = to_point(proposal.strategy)
-        self._study.enqueue_trial({name: point[name] for name in space.names if name in point})
-        trial = self._study.ask()
+        self._torn = enqueue({name: point[name] for name in space.names if name in point}, self._study, self._torn)
+        trial = self._ask()
         suggest(space, trial)  # type: ignore[arg-type]
         self._handed[proposal.strategy.key] = trial.number
         return trial
 
-    def _sample(self, sampling: Sampling) -> tuple[Trial, Proposal] | None:
+    def _sample(self, sampling: Sampling) -> Live | None:
         """Draw until a strategy comes that was not tried; a duplicate of a finished one is told as reused."""
-        for attempt in range(EXHAUSTED_AFTER):
+        for attempt in range(duplicates(self._study, self._torn), EXHAUSTED_AFTER):
             name = sampling.sampler if attempt < DUPLICATES_IN_A_ROW else "random"
-            number = len(self._study.get_trials(deepcopy=False))
+            number = self._torn.number if self._torn else len(self._study.get_trials(deepcopy=False))
             self._study.sampler = sampler_of(name, sampling.seed, number)
-            trial = self._study.ask()
+            if self._torn:
+                redraw(self._torn, sampling.space)
+            trial = self._ask()
             strategy = suggest(sampling.space, trial)  # type: ignore[arg-type]
             if strategy.key not in self._handed:
                 self._handed[strategy.key] = trial.number
                 self._handed_out += 1
-                return trial, Proposal(strategy, "search", sampling.seed)
+                return self._begin(trial, Proposal(strategy, "search", sampling.seed))
             self._reuse(trial, Proposal(strategy, "search", sampling.seed))
         self.exhausted = True
         self._tell(
@@ -217,31 +238,10 @@ class StudySearcher(Searcher):
 
     def _reuse(self, trial: Trial, proposal: Proposal) -> None:
         """Tell a duplicate PRUNED at the earlier score and step; it is no evidence and costs no budget."""
-        for name, value in proposal.attributes.items():
-            trial.set_user_attr(name, value)
-        trial.set_user_attr("reused_of", str(self._handed[proposal.strategy.key]))
-        earlier = self._finished.get(proposal.strategy.key)
-        if earlier is None:  # its twin is still training, or failed: there is no score to repeat
-            self._study.tell(trial, state=TrialState.FAIL)
-            return
-        epoch, score = earlier
-        trial.report(score, step=epoch)
-        self._study.tell(trial, state=TrialState.PRUNED)
-
-    def _report(self, live: Live, result: Mapping[str, Any]) -> None:
-        epoch = result.get("epoch")
-        if not isinstance(epoch, int) or epoch <= live.epoch:
-            return
-        live.epoch, live.score = epoch, float(result["score"])
-        live.seconds += float(result["seconds"])
-        record = {name: result[name] for name in ("train_loss", "val_loss", "seconds", "cost")}
-        live.trial.set_user_attr(f"epoch/{epoch}", _finite(record))
-        for name in ATTRIBUTES:
-            if name in result:
-                live.trial.set_user_attr(name, result[name])
-        live.trial.set_user_attr("seconds", live.seconds)
-        if math.isfinite(live.score):
-            live.trial.report(live.score, step=epoch)
+        twin = self._handed[proposal.strategy.key]
+        trial.set_user_attr("reused_of", str(twin))
+        record.begin(Live(trial, proposal))
+        repeat(trial, self._study.get_trials(deepcopy=False)[twin])
 
     def _failure(self, live: Live, result: Mapping[str, Any] | None, error: bool) -> str | None:
         if error:
@@ -252,43 +252,45 @@ class StudySearcher(Searcher):
             return "ended without a score"
         return None
 
+    def _stop_early(self, live: Live) -> None:
+        why = f": {TIME_WAS_UP}" if self.time_is_up() else ""
+        self._end(live, TrialState.PRUNED, f"stopped at epoch {live.epoch}{why}")
+        if why:
+            self._cut()
+
     def _end(self, live: Live, state: TrialState, reason: str | None) -> None:
-        """Write the decision, then carry it out. Confirmations are told after the test set was opened."""
-        if reason:
-            live.trial.set_user_attr("reason", reason)
-        end = {"state": state.name, "value": live.score if state != TrialState.FAIL else None, "epoch": live.epoch}
-        live.trial.set_user_attr("end", end)
-        if state != TrialState.FAIL:
-            self._finished[live.proposal.strategy.key] = (live.epoch, live.score)
-        told_later = live.proposal.stage == "confirm" and state == TrialState.COMPLETE
-        if not told_later:
-            value = live.score if state == TrialState.COMPLETE else None
-            self._study.tell(live.trial, values=value, state=state)
+        record.end(live, state, reason)
+        checkpoint.forget_progress(self._folder(live.trial.number))
         names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
-        self._tell({"event": "trial_end", "state": names.get(state, "failed"), "reason": reason, **self._event(live)})
+        event = record.event(live, self._template.epochs, self._rungs)
+        self._tell({"event": "trial_end", "state": names.get(state, "failed"), "reason": reason, **event})
 
-    def _event(self, live: Live) -> dict[str, Any]:
-        rungs = self._rungs if live.proposal.stage == "search" else None
-        family = stratum(live.proposal.strategy)
-        return {
-            "trial": live.label,
-            "stage": live.proposal.stage,
-            "stratum": family,
-            "strategy": str(live.proposal.strategy),
-            "epoch": live.epoch,
-            "epochs": self._template.epochs,
-            "score": live.score,
-            "rung": rungs.rung(family, live.epoch) if rungs else None,
-            "rungs": len(rungs.milestones(family)) if rungs else None,
-        }
+    def _give_up_for_time(self) -> None:
+        """End what an earlier session began and no time is left for; write down that the study was cut."""
+        self._cut()
+        while self._again:
+            live = self._again.popleft()
+            if live.epoch:
+                self._stop_early(live)
+            else:
+                self._end(live, TrialState.FAIL, f"{TIME_WAS_UP} before its first epoch")
 
+    def _cut(self) -> None:
+        kept = {"at": now(), "not_started": len(self._queue) + self._draws_left}
+        self._study.set_user_attr(TIME_UP.format(self._name), kept)
 
-def _reason(error: BaseException | None) -> str:
-    if error is None:
-        return "the worker died"
-    first = (str(error).strip() or "no message").splitlines()[0]
-    return f"{type(error).__name__}: {first}"
+    def _note_time(self) -> None:
+        if self._clock.hours is not None:
+            self._study.set_user_attr(USED, self._clock.used)
 
+    def _folder(self, number: int) -> Path:
+        prefix = "c" if self._name == CONFIRM else ""
+        return self.run_dir.absolute() / "checkpoints" / f"{prefix}{number}"
 
-def _finite(record: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in record.items()}
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Keep an exception as the study's fault: in Tune's loop it would end in a hang."""
+        try:
+            yield
+        except Exception as error:
+            self.fault = self.fault or error

@@ -8,7 +8,9 @@ from typing import Any
 from ray import cloudpickle
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.stopper import Stopper
 
+from search.faults import Lost
 from search.rungs import Rungs
 from search.sampler import StudySearcher
 
@@ -33,21 +35,41 @@ class StratifiedScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Tell Tune whether the trial goes on."""
+        if self._searcher.fault:
+            return STOP
         number, stratum = self._searcher.place(trial.trial_id)
-        if self._rungs is None or stratum is None:
-            return CONTINUE
-        on = self._rungs.decide(number, stratum, result["epoch"], result["score"])
-        return CONTINUE if on else STOP
+        if self._rungs and stratum and not self._searcher.recorded(trial.trial_id, result["epoch"]):
+            # Before the time is asked for: a rung has then seen all that the journal holds of it.
+            on = self._rungs.decide(number, stratum, result["epoch"], result["score"])
+            if not on:
+                return STOP
+        return STOP if self._searcher.time_is_up() else CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Hand the reason to the searcher, which Tune tells only that there was an error."""
         self._searcher.note_error(trial.trial_id, _error_of(trial))
 
 
+class StopAtFault(Stopper):
+    """Stops everything at once when nothing more can be recorded."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        self._searcher = searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Leave a single trial to the scheduler."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Tell whether the study has to stop."""
+        return self._searcher.fault is not None
+
+
 def _error_of(trial: Trial) -> Exception | None:
     """Return what the trial's worker raised. Tune has it in a local file; its own getter looks where it is not yet."""
     path = trial.pickled_error_file
-    if path is None or not Path(path).exists():
-        return None
-    error: Exception = cloudpickle.loads(Path(path).read_bytes())
-    return error
+    if path and Path(path).exists():
+        error: Exception = cloudpickle.loads(Path(path).read_bytes())
+        return error
+    told = trial.error_file
+    return Lost(Path(told).read_text(encoding="utf-8")) if told and Path(told).exists() else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from search.clock import Clock
 from search.config import StudyConfig, study_space
 from search.layering import Resolved
 from search.model_names import PREFIXES
@@ -42,6 +43,7 @@ class Setup:
     controls: Mapping[str, Strategy]
     run_dir: Path
     progress: Progress
+    clock: Clock = field(default_factory=Clock)
 
 
 def template(resolved: Resolved) -> TrialConfig:

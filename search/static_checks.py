@@ -29,9 +29,6 @@ class Reserved:
 RESERVED = (
     Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),
     Reserved(
-        "budget.hours", lambda c: c.budget.hours is not None, "is not built yet; bound the study by budget.trials"
-    ),
-    Reserved(
         "search.scheduler",
         lambda c: c.search.scheduler == "asha",
         "asha is not built yet; use stratified, or none to stop no trial early",

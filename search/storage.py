@@ -11,6 +11,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.study import StudyDirection
 
 JOURNAL = "optuna.journal"
 SEARCH, CONFIRM = "search", "confirm"
@@ -45,13 +46,27 @@ def open_storage(run_dir: Path) -> BaseStorage:
     return JournalStorage(JournalFileBackend(str(path), lock_obj=KernelLock(path.with_name(f".{JOURNAL}.lock"))))
 
 
+def repair(run_dir: Path) -> None:
+    """Cut a torn last line off the journal, which a kill or a full disk leaves; only the run's one driver may.
+
+    It can be read as it is, but the next entry would be glued to it, and nothing after that be read.
+    """
+    with (run_dir / JOURNAL).open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+
+
 def open_study(run_dir: Path, name: str, mode: str) -> optuna.Study:
     """Open, or create, the study ``name`` of ``run_dir``."""
+    there = load_study(run_dir, name)
+    if there:
+        return there
     return optuna.create_study(
         storage=open_storage(run_dir),
         study_name=name,
-        direction="maximize" if mode == "max" else "minimize",
-        load_if_exists=True,
+        direction=StudyDirection.MAXIMIZE if mode == "max" else StudyDirection.MINIMIZE,
     )
 
 

@@ -17,12 +17,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from search.errors import ExitCode, StudyFailed
+from search.clock import Clock
+from search.errors import ExitCode, StudyFailed, concerns, unwritable
 from search.layering import Resolved, dump, resolve
+from search.lock import hold
 from search.progress import Progress
 from search.results.run import Results, report
 from search.setup import Checked, Setup, check, control_strategies, names_functions
 from spaces.errors import BadInput
+from trainables.files import Unwritable
 
 __all__ = ["Results", "Study", "check_deep", "report"]
 
@@ -59,14 +62,8 @@ class Study:
         progress = Progress(
             total=0, metric=checked.template.metric, mode=checked.template.mode, as_json=json, quiet=quiet
         )
-        setup = prepare(checked, folder, progress)
-        with interruptible(folder):
-            _carry_out(setup)
-        results = Results(folder)
-        progress({"event": "report", "run_dir": str(folder), "sentence": results.sentence})
-        if not json:
-            print(results.summary)
-        return results
+        with hold(folder):
+            return finish(prepare(checked, folder, progress))
 
 
 def check_deep(resolved: Resolved) -> list[str]:
@@ -111,7 +108,7 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         write_csv(checked.dataset, folder / "split.csv")
         study = open_study(folder, SEARCH, config.metric.mode)
     except OSError as error:
-        raise StudyFailed(f"the run folder {folder} cannot be written: {error}", ExitCode.FAILED) from error
+        raise unwritable(folder, error) from error
     controls = control_strategies(config, checked.blocks)
     facts = {
         "space_hash": checked.space.hash,
@@ -127,7 +124,27 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         study.set_user_attr(name, value)
     for warning in checked.dataset.warnings:
         progress({"event": "warning", "message": warning})
-    return Setup(config, checked.template, checked.space, controls, folder, progress)
+    return Setup(config, checked.template, checked.space, controls, folder, progress, Clock(config.budget.hours))
+
+
+def finish(setup: Setup) -> Results:
+    """Carry out all that the run folder does not hold yet, and tell the answer.
+
+    Raises:
+        StudyFailed: no trial could be used, Ray could not be reached, or the run folder could not be written.
+    """
+    with interruptible(setup.run_dir):
+        try:
+            _carry_out(setup)
+        except (OSError, Unwritable) as error:
+            if isinstance(error, OSError) and not concerns(error, setup.run_dir):
+                raise
+            raise unwritable(setup.run_dir, error) from error
+    results = Results(setup.run_dir)
+    setup.progress({"event": "report", "run_dir": str(setup.run_dir), "sentence": results.sentence})
+    if not setup.progress.as_json:
+        print(results.summary)
+    return results
 
 
 @contextmanager
@@ -142,7 +159,7 @@ def interruptible(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"interrupted; finished trials are kept: thawline report {folder}", file=sys.stderr)
+        print(f"interrupted; what is done is saved; to go on: thawline resume {folder}", file=sys.stderr)
         raise
     finally:
         if on_main:
@@ -173,7 +190,8 @@ def _carry_out(setup: Setup) -> None:
 def _search(setup: Setup, room: Any) -> None:
     from search.proposals import for_control
     from search.rungs import Rungs
-    from search.sampler import Sampling, StudySearcher
+    from search.sampler import StudySearcher
+    from search.sampling import Sampling
     from search.storage import SEARCH
     from search.tuner import carry_out
     from spaces.presets import longest_probe
@@ -185,9 +203,9 @@ def _search(setup: Setup, room: Any) -> None:
     queue = for_control(list(setup.controls.values()), config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
     total = len(queue) + config.budget.trials
-    setup.progress.begin("search", total)
     used = rungs if stratified else None
-    searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress)
+    searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress, setup.clock)
+    setup.progress.begin("search", total, searcher.ended)
     carry_out(searcher, used, room, total)
 
 

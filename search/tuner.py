@@ -41,9 +41,10 @@ from ray import tune  # noqa: E402
 
 from search.config import ResourcesConfig  # noqa: E402
 from search.errors import ExitCode, StudyFailed  # noqa: E402
+from search.faults import stopped_by  # noqa: E402
 from search.rungs import Rungs  # noqa: E402
 from search.sampler import StudySearcher  # noqa: E402
-from search.scheduler import StratifiedScheduler  # noqa: E402
+from search.scheduler import StopAtFault, StratifiedScheduler  # noqa: E402
 from trainables.trial import StrategyTrial, open_test  # noqa: E402
 
 
@@ -106,7 +107,13 @@ def slots(wanted: ResourcesConfig) -> Slots:
 
 
 def carry_out(searcher: StudySearcher, rungs: Rungs | None, room: Slots, most: int) -> None:
-    """Run everything ``searcher`` hands out, ``most`` trials at the most. What came of it stands in Optuna."""
+    """Run everything ``searcher`` hands out, ``most`` trials at the most. What came of it stands in Optuna.
+
+    Raises:
+        StudyFailed: the run folder cannot be written any more.
+    """
+    if not searcher.has_work:
+        return
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what a trial did, our own lines tell
     folder = tempfile.mkdtemp(prefix="thawline-tune-")  # Tune insists on one; nothing in it is ever read
     try:
@@ -115,7 +122,7 @@ def carry_out(searcher: StudySearcher, rungs: Rungs | None, room: Slots, most: i
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=StratifiedScheduler(searcher, rungs),
-                num_samples=most,
+                num_samples=2 * most,  # each may be handed out again once
                 max_concurrent_trials=room.concurrent,
                 reuse_actors=True,
                 trial_dirname_creator=_label,
@@ -125,12 +132,15 @@ def carry_out(searcher: StudySearcher, rungs: Rungs | None, room: Slots, most: i
                 name="session",
                 storage_path=folder,
                 verbose=0,
+                stop=StopAtFault(searcher),
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if searcher.fault:
+        raise stopped_by(searcher.fault, searcher.run_dir)
 
 
 def measure_test(orders: Sequence[dict[str, Any]], room: Slots) -> list[float]:

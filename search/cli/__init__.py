@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli import blocks, demo, init, ls, report, run, validate
+from search.cli import blocks, demo, init, ls, report, resume, run, validate
 from search.errors import ExitCode, explain
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (demo.demo, init.init, validate.validate, run.run, report.report, ls.ls, blocks.blocks):
+for verb in (demo.demo, init.init, validate.validate, run.run, resume.resume, report.report, ls.ls, blocks.blocks):
     app.command()(verb)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from search.report.hours import Cut, what_was_cut
 from search.results import evidence, load
 from search.results.intervals import Interval, Sample
 from search.results.leaderboard import COLUMNS, leaderboard, plain
-from search.results.verdict import Decision, sentence
+from search.results.verdict import Decision, read_decision, sentence
 
 MISSING = "No verdict yet: {}."
 
@@ -33,6 +34,8 @@ class Report:
     controls: Mapping[str, Any]
     optimism: Mapping[str, float | None]
     search: Mapping[str, Any]
+    cut: Cut
+    hours: float | None
     facts: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
@@ -46,6 +49,7 @@ class Report:
             "controls": dict(self.controls),
             "optimism": dict(self.optimism),
             "search": dict(self.search),
+            "cut": self.cut,
             "decided_at": decision.get("at"),
             "test_opened_at": openings[0]["at"] if openings else None,
             "test_openings": openings,
@@ -58,7 +62,7 @@ def gather(run_dir: Path) -> Report:
     metric, mode = study["metric"]["name"], study["metric"]["mode"]
     trials, epochs = load.load(run_dir)
     facts = load.attributes(run_dir)
-    decision = _decision(facts)
+    decision = read_decision(facts[evidence.DECISION]) if evidence.DECISION in facts else None
     board, verdict = pd.DataFrame(columns=list(COLUMNS)), _no_verdict(facts, trials)
     optimism: dict[str, float | None] = {"val": None, "test": None}
     tested = facts.get(evidence.TEST_OPENED) and trials["test_score"].notna().any()
@@ -66,7 +70,7 @@ def gather(run_dir: Path) -> Report:
         confirmed = trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
         val, test = (evidence.measured_on(run_dir, split, metric) for split in ("val", "test"))
         board = leaderboard(confirmed, decision, val, test, facts["controls"], mode)
-        verdict = _verdict(decision, board, test, facts["controls"], metric)
+        verdict = _verdict(decision, board, test, facts["controls"], metric, len(facts[evidence.TEST_OPENED]))
         optimism = _optimism(trials, board.iloc[0])
     return Report(
         name=study["name"],
@@ -80,15 +84,10 @@ def gather(run_dir: Path) -> Report:
         controls=_controls(board, facts.get("controls", {})),
         optimism=optimism,
         search=_search(trials),
+        cut=what_was_cut(facts, trials),
+        hours=study["budget"]["hours"],
         facts=facts,
     )
-
-
-def _decision(facts: Mapping[str, Any]) -> Decision | None:
-    kept = facts.get(evidence.DECISION)
-    if kept is None:
-        return None
-    return Decision(kept["winner"], kept["label"], tuple(kept["tied"]), kept["recommended"], tuple(kept["order"]))
 
 
 def _no_verdict(facts: Mapping[str, Any], trials: pd.DataFrame) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def _no_verdict(facts: Mapping[str, Any], trials: pd.DataFrame) -> dict[str, Any
 
 
 def _verdict(
-    decision: Decision, board: pd.DataFrame, test: Sample, controls: Mapping[str, str], metric: str
+    decision: Decision, board: pd.DataFrame, test: Sample, controls: Mapping[str, str], metric: str, openings: int
 ) -> dict[str, Any]:
     rows = {row["key"]: row for row in board.to_dict("records")}
     chosen = rows[decision.recommended]
@@ -113,9 +112,12 @@ def _verdict(
     compare = full in test.means and full != decision.recommended
     gain: Interval | None = test.difference(decision.recommended, str(full)) if compare else None
     seeds = int(chosen["seeds"])
+    told = sentence(decision, str(chosen["strategy"]), metric, shown, seeds, gain)
+    if openings > 1:
+        told += f" The test set was opened {openings} times: its scores were known when the search was extended."
     return {
         "label": decision.label,
-        "sentence": sentence(decision, str(chosen["strategy"]), metric, shown, seeds, gain),
+        "sentence": told,
         "strategy": chosen["strategy"],
         "metric": metric,
         "test": plain({"mean": shown.mean, "low": shown.low, "high": shown.high, "seeds": seeds}),

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from search.report.content import Report
+from search.report.hours import cut_lines
 from search.report.tables import as_markdown, shown
 
 METHOD = (
@@ -31,6 +32,7 @@ def page(content: Report, run_dir: Path) -> str:
         METHOD,
         "## What the search did",
         _search_lines(content),
+        *cut_lines(content.cut, content.hours),
         *_failures(content.trials),
         "## Trust",
         _trust(content),
@@ -53,7 +55,8 @@ def summary(content: Report, run_dir: Path) -> str:
         board = shown(content.leaderboard).drop(columns="Trainable")
         lines += ["", str(board.to_markdown(index=False, tablefmt="simple", disable_numparse=True))]
     failed = _failures(content.trials)
-    return "\n".join([*lines, *failed, "", f"report: {run_dir / 'report' / 'report.md'}"])
+    cut = [f"\n{line}" for line in cut_lines(content.cut, content.hours)]
+    return "\n".join([*lines, *cut, *failed, "", f"report: {run_dir / 'report' / 'report.md'}"])
 
 
 def _search_lines(content: Report) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from search.errors import unwritable
 from search.report import markdown, tables
 from search.report.content import Report, gather
 
@@ -66,11 +67,18 @@ class Results:
 
 
 def report(run_dir: Path) -> str:
-    """Write ``tables/`` and ``report/`` of a run folder, also of one cut short; return the summary."""
+    """Write ``tables/`` and ``report/`` of a run folder, also of one cut short; return the summary.
+
+    Raises:
+        StudyFailed: the folder cannot be written.
+    """
     content = gather(run_dir)
-    tables.write(content, run_dir / "tables")
     folder = run_dir / "report"
-    folder.mkdir(exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(content.as_json(), indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown.page(content, run_dir), encoding="utf-8")
+    try:
+        tables.write(content, run_dir / "tables")
+        folder.mkdir(exist_ok=True)
+        (folder / "report.json").write_text(json.dumps(content.as_json(), indent=2) + "\n", encoding="utf-8")
+        (folder / "report.md").write_text(markdown.page(content, run_dir), encoding="utf-8")
+    except OSError as error:
+        raise unwritable(run_dir, error) from error
     return markdown.summary(content, run_dir)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from search.results.intervals import Interval, Sample
 
@@ -42,6 +42,11 @@ def decide(sample: Sample, costs: Mapping[str, float], *, margin: float, mode: s
         label = "not enough evidence"
     among = (winner, *open_rivals) if label == "tie" else (winner,)
     return Decision(winner, label, open_rivals, min(among, key=lambda name: costs[name]), order)
+
+
+def read_decision(kept: Mapping[str, Any]) -> Decision:
+    """Read a decision that was written down."""
+    return Decision(kept["winner"], kept["label"], tuple(kept["tied"]), kept["recommended"], tuple(kept["order"]))
 
 
 def _ahead(sample: Sample, winner: str, rival: str, comparisons: int, sign: int) -> Interval:

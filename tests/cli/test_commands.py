@@ -110,7 +110,7 @@ def test_help_and_lists_come_within_a_second(arguments: list[str]) -> None:
 def test_help_shows_the_verbs_that_exist_and_no_others() -> None:
     shown = thawline("--help").stdout
     verbs = [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()]
-    assert sorted(verbs) == ["blocks", "demo", "init", "ls", "report", "run", "validate"]
+    assert sorted(verbs) == ["blocks", "demo", "init", "ls", "report", "resume", "run", "validate"]
 
 
 @pytest.mark.parametrize(

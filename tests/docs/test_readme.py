@@ -41,7 +41,7 @@ def test_a_command_that_the_docs_name_exists(verb):
 
 
 def test_the_readme_names_the_commands_that_exist():
-    assert {"demo", "init", "validate", "run", "report", "ls", "blocks"} <= set(VERBS)
+    assert {"demo", "init", "validate", "run", "resume", "report", "ls", "blocks"} <= set(VERBS)
 
 
 @pytest.mark.parametrize("study", STUDIES)

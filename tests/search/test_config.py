@@ -119,7 +119,6 @@ def test_a_text_network_is_looked_for(folder: Path, model: str, said: str) -> No
 def test_what_is_not_built_yet_is_refused_in_one_sentence(folder: Path, row: object) -> None:
     values = {
         "tracking": ("tracking", "[mlflow]"),
-        "budget.hours": ("budget", "{hours: 2}"),
         "search.scheduler": ("search", "{scheduler: asha}"),
         "data.augment": ("data", "{path: images, augment: crop}"),
         "finalists.resplit": ("finalists", "{resplit: true}"),

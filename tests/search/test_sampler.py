@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import torch
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from ray.exceptions import RayActorError
 
+from search.errors import StudyFailed
+from search.faults import stopped_by
 from search.progress import Event
 from search.proposals import Proposal, for_confirmation, for_control
 from search.results.load import load
 from search.rungs import Rungs
-from search.sampler import Sampling, StudySearcher
+from search.sampler import StudySearcher
+from search.sampling import Sampling
 from search.storage import load_study
 from spaces.check import outside
 from spaces.domain import Choice
 from spaces.presets import Setting, build
 from spaces.strategy import Full, Probe, Strategy, from_point
+from trainables import checkpoint
 from trainables.config import DataConfig, TrialConfig
+from trainables.files import Unwritable, put
 
 TEMPLATE = TrialConfig(
     task="image-classification",
@@ -114,6 +123,85 @@ def test_nothing_unknown_raises_into_the_loop(tmp_path: Path) -> None:
     search.on_trial_complete("stranger", epoch(1, 0.5))
     search.note_error("stranger", None)
     assert held(tmp_path) == []
+
+
+def strike(search: StudySearcher, trial_id: str, error: Exception) -> None:
+    search.note_error(trial_id, error)
+    search.on_trial_complete(trial_id, error=True)
+
+
+def test_a_trial_whose_worker_died_is_handed_out_again_once_after_its_last_epoch(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    search.on_trial_result("a", epoch(1, 0.1))
+    put(b"", checkpoint.progress(tmp_path / "checkpoints" / "0", 1))
+    strike(search, "a", RayActorError())
+    again = search.suggest("b")
+    assert isinstance(again, dict)
+    assert (again["label"], again["after"], again["config"]["accumulate"]) == ("0", 1, 1)
+    assert search.suggest("c") is None  # not the end: trial b may need another try
+    strike(search, "b", RayActorError())
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["reason"] == "the worker died (tried twice; the first time: the worker died)"
+    assert search.suggest("d") == "FINISHED"
+
+
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("no room"), MemoryError("no room")])
+def test_a_trial_that_ran_out_of_memory_is_tried_once_more_with_half_batches(tmp_path: Path, error: Exception) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    strike(search, "a", error)
+    again = search.suggest("b")
+    assert isinstance(again, dict)
+    assert (again["after"], again["config"]["accumulate"]) == (0, 2)
+    # A killed driver does not give it a third try, nor whole batches again.
+    resumed = searcher(tmp_path, budget=1)
+    once_more = resumed.suggest("a")
+    assert isinstance(once_more, dict)
+    assert once_more["config"]["accumulate"] == 2
+    strike(resumed, "a", error)
+    [trial] = held(tmp_path)
+    assert trial.state == TrialState.FAIL
+    kind = type(error).__name__
+    assert trial.user_attrs["reason"] == f"{kind}: no room (tried twice; the first time: {kind}: no room)"
+
+
+def test_what_a_trial_raised_itself_is_not_tried_again(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    strike(search, "a", ValueError("wrong shape"))
+    assert search.suggest("b") == "FINISHED"
+    assert held(tmp_path)[0].user_attrs["reason"] == "ValueError: wrong shape"
+
+
+def test_when_progress_cannot_be_kept_nothing_more_is_handed_out_or_told(tmp_path: Path) -> None:
+    search = searcher(tmp_path, budget=3)
+    search.suggest("a")
+    search.suggest("b")
+    strike(search, "a", Unwritable("progress-1.pt: No space left on device"))
+    search.on_trial_result("b", epoch(1, 0.1))
+    search.on_trial_complete("b", epoch(2, 0.1))
+    assert search.suggest("c") == "FINISHED"
+    assert [trial.state for trial in held(tmp_path)] == [TrialState.RUNNING] * 2
+    assert [trial.intermediate_values for trial in held(tmp_path)] == [{}, {}]
+    assert isinstance(stopped_by(search.fault or Exception(), tmp_path), StudyFailed)
+
+
+@pytest.mark.parametrize("method", ["on_trial_result", "on_trial_complete"])
+def test_a_journal_that_cannot_be_written_is_a_fault_and_no_exception(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    search = searcher(tmp_path, budget=2)
+    search.suggest("a")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", full)
+    getattr(search, method)("a", epoch(1, 0.1))
+    assert isinstance(search.fault, OSError)
+    assert search.suggest("b") == "FINISHED"
 
 
 def test_every_proposal_lies_inside_the_space_and_no_key_comes_twice(tmp_path: Path) -> None:

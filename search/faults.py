@@ -1,0 +1,71 @@
+"""What a trial's error was, in a line, and what is to be done about it."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from enum import Enum
+from pathlib import Path
+
+import torch
+from ray.exceptions import RayError
+
+from search.errors import unwritable
+from trainables.files import Unwritable
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours its tracebacks
+DIED = "the worker died"
+
+
+class Lost(Exception):
+    """A trial ended for a reason that is neither its code's nor its worker's; Tune's own words are all there is."""
+
+
+class Remedy(Enum):
+    """What is done about a trial's error. A trial is tried again once, from its last checkpoint."""
+
+    FAIL = "it would fail again in the same way"
+    RETRY = "its worker died, of which the trial may be innocent"
+    HALVE = "memory ran out: again, each batch in twice as many parts"
+    STOP = "nothing can be kept: the study stops, the trial stays as it was"
+
+
+def remedy(error: BaseException | None) -> Remedy:
+    """Choose what to do about what a trial's worker raised, or died of."""
+    match cause_of(error):
+        case Unwritable():
+            return Remedy.STOP
+        case torch.OutOfMemoryError() | MemoryError():
+            return Remedy.HALVE
+        case RayError() | Lost():
+            return Remedy.RETRY
+    return Remedy.FAIL
+
+
+def reason(error: BaseException | None) -> str:
+    """Return the error's kind and its first line."""
+    cause = cause_of(error)
+    if cause is None or isinstance(cause, RayError | Lost):
+        return DIED
+    first = (str(cause).strip() or "no message").splitlines()[0]
+    return f"{type(cause).__name__}: {first}"
+
+
+def stopped_by(fault: Exception, run_dir: Path) -> Exception:
+    """Return the error of a study that had to stop: a sentence where the run folder is why, else the fault itself."""
+    cause = cause_of(fault)
+    return unwritable(run_dir, cause) if isinstance(cause, OSError | Unwritable) else fault
+
+
+def cause_of(error: BaseException | None) -> BaseException | None:
+    """Return what the user's code raised, below what Ray wraps around it."""
+    cause: BaseException | None = getattr(error, "cause", None) or error
+    return cause
+
+
+def keep_traceback(run_dir: Path, label: str, error: BaseException | None) -> None:
+    """Write ``logs/trial-<label>.txt``."""
+    log = run_dir / "logs" / f"trial-{label}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    told = "".join(traceback.format_exception(error)) if error else "no traceback\n"
+    log.write_text(COLOUR.sub("", told), encoding="utf-8")

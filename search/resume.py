@@ -1,0 +1,139 @@
+"""``thawline resume``: go on where a run stopped, in whichever stage, or extend one that has ended.
+
+Nothing but the journal says where that is. Every stage asks it what is still to be done, so that
+resuming is carrying out the study again: what stands is not done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.clock import USED, Clock
+from search.errors import unwritable
+from search.layering import OVERRIDE, Resolved, dump, resolve
+from search.lock import hold
+from search.static_checks import check_files
+from search.study_file import read_study_file
+from spaces.errors import BadInput, Problem
+from trainables.files import Unwritable, put
+
+if TYPE_CHECKING:
+    from search.progress import Progress
+    from search.results.run import Results
+    from search.setup import Checked, Setup
+
+MAY_CHANGE = ("budget.trials", "budget.hours", "resources", "finalists")
+LAST_FACT = "warnings"  # of those that are written down before the first trial
+
+
+def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, json: bool = False, quiet: bool = False) -> Results:
+    """Go on with a run that was stopped, killed or is to be extended, to its report.
+
+    Trials that have ended stay. Those that had not go on from their last checkpoint, under the same
+    number; what they had reported is not written again.
+
+    Args:
+        run_dir: The run folder.
+        overrides: ``key=value`` strings as after ``-o``: ``budget.trials``, ``budget.hours``, ``resources.*``,
+            ``finalists.*``. They are written into the run's study file.
+        json: Write one JSON line per event to standard output instead of plain lines to standard error.
+        quiet: Write the result only.
+
+    Raises:
+        BadInput: there is nothing to go on with, the data or the space changed, or another process has the run.
+        StudyFailed: no trial could be used, Ray could not be reached, or the run folder could not be written.
+    """
+    from search.progress import Progress
+    from search.setup import check
+    from search.storage import repair
+    from search.study import finish
+
+    run_dir = Path(run_dir)
+    resolved, facts = reread(run_dir, overrides)
+    checked = check(resolved)
+    _same_study(checked, facts, run_dir)
+    with hold(run_dir):
+        try:
+            repair(run_dir)
+            if overrides:
+                put(_rewritten(resolved).encode(), run_dir / "study.yaml")
+        except (OSError, Unwritable) as error:
+            raise unwritable(run_dir, error) from error
+        template = checked.template
+        progress = Progress(total=0, metric=template.metric, mode=template.mode, as_json=json, quiet=quiet)
+        return finish(_setup(checked, facts, run_dir, progress))
+
+
+def reread(run_dir: Path, overrides: Sequence[str]) -> tuple[Resolved, Mapping[str, Any]]:
+    """Read a run's study file under ``overrides``, and what its journal holds of the whole study.
+
+    Raises:
+        BadInput: it is no run folder, no trial was begun in it, or a key may not change any more.
+    """
+    if not (run_dir / "optuna.journal").is_file():
+        message = "is no run folder: it holds no optuna.journal (thawline ls runs lists them)"
+        raise BadInput.at(str(run_dir), message)
+    keys = [text.partition("=")[0].strip() for text in overrides]
+    allowed = f"resume takes {', '.join(MAY_CHANGE[:2])}, {', '.join(f'{key}.*' for key in MAY_CHANGE[2:])}"
+    message = f"cannot change in a run that has begun; {allowed}: start a new run for another study"
+    fixed = [key for key in keys if not any(key == may or key.startswith(f"{may}.") for may in MAY_CHANGE)]
+    if fixed:
+        raise BadInput(Problem(f"-o {key}", message) for key in fixed)
+
+    from search.results.load import attributes
+
+    facts = attributes(run_dir)
+    if LAST_FACT not in facts:
+        message = "stopped before its first trial, so there is nothing to go on with; delete it and run the study again"
+        raise BadInput.at(str(run_dir), message)
+    # Modules that the study names lie beside the file it was resolved from.
+    resolved = replace(resolve(run_dir / "study.yaml", overrides, look=False), home=Path(facts["folder"]))
+    missing = check_files(resolved.config, resolved.folder)
+    if missing:
+        raise resolved.placed(BadInput(missing))
+    return resolved, facts
+
+
+def _same_study(checked: Checked, facts: Mapping[str, Any], run_dir: Path) -> None:
+    """Refuse to go on with other data or another space: old and new trials could not be compared."""
+    now = {"split_hash": ("data", checked.dataset.hash), "space_hash": ("space", checked.space.hash)}
+    changed = [
+        Problem(place, f"is not what {run_dir} began with: hash {found} now, {facts[name]} then; {_way_out(place)}")
+        for name, (place, found) in now.items()
+        if facts[name] != found
+    ]
+    if changed:
+        raise BadInput(changed)
+
+
+def _way_out(place: str) -> str:
+    back = "put the files back as split.csv lists them" if place == "data" else "put the network and its version back"
+    return f"{back}, or start a new run"
+
+
+def _setup(checked: Checked, facts: Mapping[str, Any], run_dir: Path, progress: Progress) -> Setup:
+    from search.results.load import load
+    from search.setup import Setup, control_strategies
+
+    config = checked.resolved.config
+    trials, _ = load(run_dir)
+    complete = trials[(trials["stage"] == "search") & (trials["state"] == "complete")]
+    if len(complete):
+        progress.best = float(complete["score"].max() if config.metric.mode == "max" else complete["score"].min())
+    controls = control_strategies(config, checked.blocks)
+    clock = Clock(config.budget.hours, before=facts.get(USED, 0.0))
+    return Setup(config, checked.template, checked.space, controls, run_dir, progress, clock)
+
+
+def _rewritten(resolved: Resolved) -> str:
+    """Return the run's study file with the overrides; every other value keeps the layer that once set it."""
+    old = resolved.path.read_text(encoding="utf-8").splitlines()
+    written = read_study_file(resolved.path).lines
+    layers = {
+        key: layer if layer == OVERRIDE or key not in written else old[written[key] - 1].rpartition("  # ")[2]
+        for key, layer in resolved.layers.items()
+    }
+    return "\n".join([old[0], *dump(replace(resolved, layers=layers)).splitlines()[1:]]) + "\n"
