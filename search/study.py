@@ -210,9 +210,14 @@ def _search(setup: Setup, room: Any) -> None:
 
 
 def _no_usable_trial(folder: Path) -> str:
-    from search.results.load import load
+    from search.report.hours import cut_lines, what_was_cut
+    from search.results.load import attributes, load
 
     trials, _ = load(folder)
+    cut = cut_lines(what_was_cut(attributes(folder), trials), None)
+    if cut:
+        more = f"give it more: thawline resume {folder} -o budget.hours=HOURS"
+        return f"the study ended without a usable trial. {' '.join(cut)} {more}"
     failed = trials[trials["state"] == "failed"]
     reasons = failed["reason"].value_counts()
     listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.items()) or "no trial reached its last epoch"

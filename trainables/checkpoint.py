@@ -41,8 +41,8 @@ def progress(folder: Path, epoch: int) -> Path:
 
 
 def progress_files(folder: Path) -> list[Path]:
-    """Return every file of progress in ``folder``."""
-    return sorted(folder.glob(PROGRESS.format("*")))
+    """Return every file of progress in ``folder``, those that a kill left half written included."""
+    return sorted(folder.glob(f"{PROGRESS.format('*')}*"))
 
 
 def save_progress(run: Run, epoch: int, folder: Path) -> Path:

@@ -45,3 +45,4 @@ def test_twenty_kills_change_nothing(finished: Path, tmp_path: Path) -> None:
     assert kills == KILLS
     assert unfinished > 0
     assert_same(finished, tmp_path / "run")
+    assert list(tmp_path.glob("run/checkpoints/*/progress*")) == []

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.support import tiny_trials
 from tests.support.tiny_trials import FULL, PROBE, TOP
-from trainables.checkpoint import WEIGHTS, load_trained, save_trained, write
+from trainables.checkpoint import (
+    WEIGHTS,
+    forget_progress,
+    load_progress,
+    load_trained,
+    progress,
+    save_progress,
+    save_trained,
+    write,
+)
 from trainables.evaluate import evaluate
+from trainables.files import Unwritable, put
 from trainables.loop import train
 from trainables.run import build
 
@@ -58,3 +70,51 @@ def test_tensors_that_share_memory_or_are_not_contiguous_can_be_written(tmp_path
     kept = load_file(write({"tied": shared, "twice": shared, "turned": shared.T}, tmp_path))
     assert torch.equal(kept["tied"], kept["twice"])
     assert torch.equal(kept["turned"], shared.T)
+
+
+def test_the_progress_of_the_last_two_epochs_is_kept(tmp_path: Path) -> None:
+    run = build(tiny_trials.images(tmp_path))
+    for epoch in (1, 2, 3):
+        save_progress(run, epoch, tmp_path / "kept")
+    assert sorted((tmp_path / "kept").iterdir()) == [progress(tmp_path / "kept", epoch) for epoch in (2, 3)]
+
+
+def test_progress_carries_every_random_state(tmp_path: Path) -> None:
+    run = build(tiny_trials.images(tmp_path))
+    for draw in (random.gauss, np.random.normal):
+        draw(0, 1)  # leaves half of a pair of normal numbers behind, which is state too
+    save_progress(run, 1, tmp_path / "kept")
+
+    def drawn() -> list[float]:
+        return [random.gauss(0, 1), random.random(), np.random.normal(), np.random.rand(), torch.rand(()).item()]
+
+    expected = drawn()
+    assert drawn() != expected
+    assert load_progress(run, tmp_path / "kept", 1) == 1
+    assert drawn() == expected
+
+
+def test_progress_is_forgotten_and_what_is_kept_for_good_stays(tmp_path: Path) -> None:
+    run = build(tiny_trials.images(tmp_path))
+    for folder in ("alone", "with weights"):
+        save_progress(run, 1, tmp_path / folder)
+        progress(tmp_path / folder, 2).with_suffix(".pt.part").touch()  # a kill in the middle of writing
+    save_trained(run.network, run.plan, tmp_path / "with weights")
+    for folder in ("alone", "with weights", "not there"):
+        forget_progress(tmp_path / folder)
+    assert not (tmp_path / "alone").exists()
+    assert [file.name for file in (tmp_path / "with weights").iterdir()] == [WEIGHTS]
+
+
+def test_what_cannot_be_written_is_said_and_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(b"whole", tmp_path / "file")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Unwritable, match="file: No space left on device"):
+        put(b"other", tmp_path / "file")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"whole"]
