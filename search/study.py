@@ -82,6 +82,7 @@ def check_deep(resolved: Resolved) -> list[str]:
         f"data: {len(data.classes)} classes; samples: {counts}",
         *(f"warning: {warning}" for warning in data.warnings),
         f"model: {resolved.config.model} has {checked.blocks} blocks between stem and head",
+        *([f"head: new; of the weights it drops {', '.join(checked.dropped)}"] if checked.dropped else []),
         f"space: {', '.join(checked.space.names)}",
     ]
 

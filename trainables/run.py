@@ -24,6 +24,7 @@ from trainables.finetuning.apply import Anchor
 from trainables.finetuning.plan import Names, Plan, plan
 from trainables.models import catalogue
 from trainables.models.model import Model
+from trainables.network import declared
 from trainables.network.blocks import Block, cut, depth
 from trainables.network.call_order import call_order
 from trainables.seeds import seed_everything
@@ -102,9 +103,11 @@ def blocks_of(model: Model, task: Task) -> tuple[Block, ...]:
     """Cut the model's network into blocks, in the order of its forward call.
 
     Raises:
-        BadInput: there is no block between the first layer and the head.
+        BadInput: there is no block between the first layer and the head, or the declared ones do not fit.
     """
     order = call_order(model.network, lambda net: task.forward(net, task.sample(model)))
+    if model.blocks:
+        return declared.cut(model.network, model.head, order, model.blocks)
     blocks = cut(model.network, model.head, order)
     if depth(blocks) == 0:
         message = "has a single layer before its head, so there is no depth to search"

@@ -61,7 +61,9 @@ class StrategyTrial(tune.Trainable):
     def step(self) -> Result:
         """Train one epoch."""
         if self._run is None:
-            self._run = build(self._order.config, devices.choose(len(ray.get_gpu_ids())))
+            device = devices.choose(len(ray.get_gpu_ids()))
+            devices.forget_peak_memory(device)
+            self._run = build(self._order.config, device)
             self._start = _trained_values(self._run)
             self._epochs = train(self._run)
         epoch = next(self._epochs)
