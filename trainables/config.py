@@ -55,7 +55,6 @@ class TrialConfig(Frozen):
     class_weights: Literal["none", "balanced"] = "none"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     gradient_checkpointing: bool = False
-    batch_size: int = 32
     epochs: int
     strategy: dict[str, str | int | float]
     seed: int

@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from spaces.errors import BadInput
-from spaces.strategy import from_point
+from spaces.strategy import Strategy, from_point
 from trainables.config import DataConfig, Split, TrialConfig
 from trainables.data.source import Dataset, Examples, Modality, load
 from trainables.finetuning import apply
@@ -49,6 +49,7 @@ class Run:
     task: Task
     model: Model
     blocks: tuple[Block, ...]
+    strategy: Strategy  # canonical
     plan: Plan
     optimizer: Optimizer
     anchor: Anchor
@@ -158,17 +159,19 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
         task=task,
         model=model,
         blocks=blocks,
+        strategy=strategy,
         plan=planned,
         optimizer=apply.optimizer(model.network, planned, config.optimizer),
         anchor=apply.anchor(model.network, planned, strategy.l2_sp),
         dataset=data,
         device=device,
-        loss=_loss(config, data, device),
+        loss=_loss(config, data, strategy.label_smoothing, device),
     )
 
 
-def _loss(config: TrialConfig, data: Dataset, device: torch.device) -> nn.CrossEntropyLoss:
+def _loss(config: TrialConfig, data: Dataset, smoothing: float, device: torch.device) -> nn.CrossEntropyLoss:
     if config.class_weights == "none":
-        return nn.CrossEntropyLoss()
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
     counts = torch.bincount(torch.tensor(data.train.labels), minlength=len(data.classes))
-    return nn.CrossEntropyLoss(weight=(counts.sum() / (len(counts) * counts)).to(device))
+    weights = (counts.sum() / (len(counts) * counts)).to(device)
+    return nn.CrossEntropyLoss(weight=weights, label_smoothing=smoothing)
