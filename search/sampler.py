@@ -24,7 +24,7 @@ from search.progress import Tell, silent
 from search.proposals import Proposal
 from search.rungs import Rungs
 from search.storage import open_study
-from spaces.check import outside
+from spaces.check import drawn
 from spaces.param import Space
 from spaces.strata import stratum
 from spaces.strategy import to_point
@@ -179,6 +179,7 @@ class StudySearcher(Searcher):
     def _next(self) -> tuple[Trial, Proposal] | None:
         if self._queue:
             proposal = self._queue.popleft()
+            self._handed_out += proposal.stage == "search"
             return self._ask_for(proposal), proposal
         if self._sampling is None or self._handed_out >= self._sampling.budget or self.exhausted:
             return None
@@ -187,12 +188,12 @@ class StudySearcher(Searcher):
     def _ask_for(self, proposal: Proposal) -> Trial:
         """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
         space = self._sampling.space if self._sampling else None
-        if space is None or outside(space, proposal.strategy):
-            return self._study.ask()
-        point = to_point(proposal.strategy)
-        self._study.enqueue_trial({name: point[name] for name in space.names if name in point})
+        point = drawn(space, proposal.strategy) if space else None
+        if point is not None:
+            self._study.enqueue_trial(point)
         trial = self._study.ask()
-        suggest(space, trial)  # type: ignore[arg-type]
+        if space and point is not None:
+            suggest(space, trial)  # type: ignore[arg-type]
         self._handed[proposal.strategy.key] = trial.number
         return trial
 

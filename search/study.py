@@ -172,7 +172,8 @@ def _carry_out(setup: Setup) -> None:
 
 
 def _search(setup: Setup, room: Any) -> None:
-    from search.proposals import for_control
+    from search.proposals import for_control, for_rule
+    from search.rule import rule_of
     from search.rungs import Rungs
     from search.sampler import Sampling, StudySearcher
     from search.storage import SEARCH
@@ -184,8 +185,9 @@ def _search(setup: Setup, room: Any) -> None:
     wait = longest_probe(setup.space, config.budget.epochs)
     rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)
     queue = for_control(list(setup.controls.values()), config.search.seed)
+    queue += for_rule(rule_of(setup).strategies, config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
-    total = len(queue) + config.budget.trials
+    total = len(setup.controls) + config.budget.trials
     setup.progress.begin("search", total)
     used = rungs if stratified else None
     searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress)

@@ -164,6 +164,16 @@ def outside(space: Space, strategy: Strategy) -> list[Problem]:
     return problems
 
 
+def drawn(space: Space, strategy: Strategy) -> Point | None:
+    """Return the values that draw ``strategy``, in canonical form, from ``space``; None if they are not to be told.
+
+    Either it lies outside, or the space reaches it under another name, as the top of everything is full.
+    """
+    point = {name: value for name, value in to_point(strategy).items() if name in space.names}
+    direct = all(value in space[name].domain for name, value in point.items())
+    return point if direct and not outside(space, strategy) else None
+
+
 def _reaches(space: Space, param: Param, point: Point) -> bool:
     """Tell whether the space can draw this value, counting what `Strategy.canonical` folds together."""
     value = point[param.name]

@@ -13,6 +13,7 @@ import yaml
 from search.results import evidence, load
 from search.results.intervals import Interval, Sample
 from search.results.leaderboard import COLUMNS, leaderboard, plain
+from search.results.rule import against_rule, told
 from search.results.verdict import Decision, sentence
 
 MISSING = "No verdict yet: {}."
@@ -31,6 +32,7 @@ class Report:
     leaderboard: pd.DataFrame
     verdict: Mapping[str, Any]
     controls: Mapping[str, Any]
+    rule: Mapping[str, Any] | None
     optimism: Mapping[str, float | None]
     search: Mapping[str, Any]
     facts: Mapping[str, Any]
@@ -42,7 +44,7 @@ class Report:
         return {
             "name": self.name,
             "verdict": dict(self.verdict),
-            "rule": None,
+            "rule": dict(self.rule) if self.rule else None,
             "controls": dict(self.controls),
             "optimism": dict(self.optimism),
             "search": dict(self.search),
@@ -61,6 +63,7 @@ def gather(run_dir: Path) -> Report:
     decision = _decision(facts)
     board, verdict = pd.DataFrame(columns=list(COLUMNS)), _no_verdict(facts, trials)
     optimism: dict[str, float | None] = {"val": None, "test": None}
+    gain: Interval | None = None
     tested = facts.get(evidence.TEST_OPENED) and trials["test_score"].notna().any()
     if decision and tested:
         confirmed = trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
@@ -68,6 +71,7 @@ def gather(run_dir: Path) -> Report:
         board = leaderboard(confirmed, decision, val, test, facts["controls"], mode)
         verdict = _verdict(decision, board, test, facts["controls"], metric)
         optimism = _optimism(trials, board.iloc[0])
+        gain = against_rule(facts, test, decision.recommended)
     return Report(
         name=study["name"],
         metric=metric,
@@ -78,6 +82,7 @@ def gather(run_dir: Path) -> Report:
         leaderboard=board,
         verdict=verdict,
         controls=_controls(board, facts.get("controls", {})),
+        rule=told(facts, gain, trained=float(trials["seconds"].sum())),
         optimism=optimism,
         search=_search(trials),
         facts=facts,
