@@ -9,12 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.again import trial as trial
+    from search.doctor import doctor as doctor
     from search.study import Study as Study
     from spaces.errors import BadInput as BadInput
     from spaces.strategy import Strategy as Strategy
 
-HOMES = {"Study": "search.study", "BadInput": "spaces.errors", "Strategy": "spaces.strategy"}
-__all__ = ["BadInput", "Strategy", "Study"]
+HOMES = {
+    "BadInput": "spaces.errors",
+    "Strategy": "spaces.strategy",
+    "Study": "search.study",
+    "doctor": "search.doctor",
+    "trial": "search.again",
+}
+__all__ = ["BadInput", "Strategy", "Study", "doctor", "trial"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.errors import ExitCode, StudyFailed
 from search.layering import Resolved, dump, resolve
@@ -23,6 +23,9 @@ from search.progress import Progress
 from search.results.run import Results, report
 from search.setup import Checked, Setup, check, control_strategies, names_functions
 from spaces.errors import BadInput
+
+if TYPE_CHECKING:
+    from search.planning import Planned
 
 __all__ = ["Results", "Study", "check_deep", "report"]
 
@@ -41,6 +44,16 @@ class Study:
             BadInput: every problem that shows without looking into the data.
         """
         return cls(resolve(path, overrides))
+
+    def plan(self) -> Planned:
+        """Return what the study would do and cost, and what the textbook rule advises; no trial is run.
+
+        Raises:
+            BadInput: the study cannot be carried out as written.
+        """
+        from search.planning import plan
+
+        return plan(self.resolved)
 
     def run(self, run_dir: str | Path | None = None, *, json: bool = False, quiet: bool = False) -> Results:
         """Search, confirm, decide, open the test set once, and write tables and report.
