@@ -9,13 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.again import trial as trial
+    from search.doctor import doctor as doctor
     from search.resume import resume as resume
     from search.study import Study as Study
     from spaces.errors import BadInput as BadInput
     from spaces.strategy import Strategy as Strategy
 
-HOMES = {"Study": "search.study", "BadInput": "spaces.errors", "Strategy": "spaces.strategy", "resume": "search.resume"}
-__all__ = ["BadInput", "Strategy", "Study", "resume"]
+HOMES = {
+    "BadInput": "spaces.errors",
+    "Strategy": "spaces.strategy",
+    "Study": "search.study",
+    "doctor": "search.doctor",
+    "resume": "search.resume",
+    "trial": "search.again",
+}
+__all__ = ["BadInput", "Strategy", "Study", "doctor", "resume", "trial"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,15 +9,15 @@ import optuna
 import pandas as pd
 from optuna.trial import TrialState
 
-from search.proposals import Role, for_confirmation
+from search.proposals import for_confirmation, to_confirm
 from search.results import load
 from search.results.evidence import DECISION, FINALISTS, TEST_OPENED, confirmed_trials, measured_on, now
 from search.results.verdict import Decision, decide, read_decision
+from search.rule import rule_of
 from search.sampler import StudySearcher
 from search.setup import Setup
 from search.storage import CONFIRM, open_study
 from search.tuner import Slots, carry_out, measure_test
-from spaces.strategy import Strategy
 from trainables.trial import Order
 
 
@@ -46,10 +46,10 @@ def confirm(setup: Setup, room: Slots) -> None:
     trials, _ = load.load(setup.run_dir)
     chosen = finalists(trials, count=setup.config.finalists.count, mode=setup.config.metric.mode)
     controls = {strategy.key: strategy for strategy in setup.controls.values()}
-    points = {key: rows.iloc[0] for key, rows in trials.groupby("key")}
-    wanted: list[tuple[Strategy, Role]] = [(strategy, "control") for strategy in controls.values()]
-    wanted += [(load.strategy_of(points[key]), "finalist") for key in chosen if key not in controls]
-    queue = for_confirmation(wanted, seeds=setup.config.finalists.seeds, seed=setup.config.search.seed)
+    points = {key: load.strategy_of(rows.iloc[0]) for key, rows in trials.groupby("key")}
+    named = {key: points[key] for key in chosen}
+    wanted = to_confirm(named, controls, rule_of(setup).answer, setup.config.finalists.seeds)
+    queue = for_confirmation(wanted, seed=setup.config.search.seed)
     study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
     if study.user_attrs.get(FINALISTS, {}).get("keys") != chosen:
         study.set_user_attr(FINALISTS, {"keys": chosen, "at": now()})

@@ -41,7 +41,8 @@ def model_complaint(model: str, folder: Path) -> str | None:
                 f"no such folder: {name}" if folder_like and not (folder / Path(name).expanduser()).is_dir() else None
             )
         case "package":
-            return None if installed(name) else f"no installed package {name!r}: install it, or check its name"
+            there = installed(name.replace("-", "_"))
+            return None if there else f"no installed package {name!r}: install it, or check its name"
     return function_complaint(model, folder, PREFIXES)
 
 

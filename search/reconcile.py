@@ -31,7 +31,7 @@ class Past:
     unfinished: tuple[Live, ...]  # handed out again, in the order of their numbers
     torn: Trial | None  # asked for, and the session ended before it stood what it would train
     asked: frozenset[Asked]
-    tried: dict[str, int]  # key of a point of the space -> number of the trial that tried it
+    tried: dict[str, int]  # key -> number of the trial that tried it
     trained: int  # search trials that count in the budget
 
 
@@ -46,8 +46,7 @@ def past(study: optuna.Study) -> Past:
     torn = [trial for trial in trials if trial.state == TrialState.RUNNING and "strategy" not in trial.user_attrs]
     tried: dict[str, int] = {}
     for trial in known:
-        if trial.params:
-            tried.setdefault(trial.user_attrs["key"], trial.number)
+        tried.setdefault(trial.user_attrs["key"], trial.number)
     return Past(
         ended=tuple(trial for trial in known if trial not in going_on),
         unfinished=tuple(live(study, trial) for trial in going_on),

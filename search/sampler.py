@@ -28,7 +28,7 @@ from search.results.evidence import now
 from search.rungs import Rungs
 from search.sampling import DUPLICATES_IN_A_ROW, EXHAUSTED_AFTER, Sampling, duplicates, sampler_of
 from search.storage import CONFIRM, open_study
-from spaces.check import outside
+from spaces.check import drawn
 from spaces.strata import stratum
 from spaces.strategy import to_point
 from spaces.suggest import suggest
@@ -190,6 +190,7 @@ class StudySearcher(Searcher):
             return self._again.popleft()
         if self._queue:
             proposal = self._queue.popleft()
+            self._handed_out += proposal.stage == "search"
             return self._begin(self._ask_for(proposal), proposal)
         return self._sample(self._sampling) if self._sampling and self._draws_left else None
 
@@ -206,12 +207,12 @@ class StudySearcher(Searcher):
     def _ask_for(self, proposal: Proposal) -> Trial:
         """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
         space = self._sampling.space if self._sampling else None
-        if space is None or outside(space, proposal.strategy):
-            return self._ask()
-        point = to_point(proposal.strategy)
-        self._torn = enqueue({name: point[name] for name in space.names if name in point}, self._study, self._torn)
+        point = drawn(space, proposal.strategy) if space else None
+        if point is not None:
+            self._torn = enqueue(point, self._study, self._torn)
         trial = self._ask()
-        suggest(space, trial)  # type: ignore[arg-type]
+        if space and point is not None:
+            suggest(space, trial)  # type: ignore[arg-type]
         self._handed[proposal.strategy.key] = trial.number
         return trial
 
@@ -276,7 +277,7 @@ class StudySearcher(Searcher):
                 self._end(live, TrialState.FAIL, f"{TIME_WAS_UP} before its first epoch")
 
     def _cut(self) -> None:
-        kept = {"at": now(), "not_started": len(self._queue) + self._draws_left}
+        kept = {"at": now(), "not_started": sum(each.stage != "search" for each in self._queue) + self._draws_left}
         self._study.set_user_attr(TIME_UP.format(self._name), kept)
 
     def _note_time(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.clock import Clock
 from search.errors import ExitCode, StudyFailed, concerns, unwritable
@@ -26,6 +26,9 @@ from search.results.run import Results, report
 from search.setup import Checked, Setup, check, control_strategies, names_functions
 from spaces.errors import BadInput
 from trainables.files import Unwritable
+
+if TYPE_CHECKING:
+    from search.planning import Planned
 
 __all__ = ["Results", "Study", "check_deep", "report"]
 
@@ -44,6 +47,16 @@ class Study:
             BadInput: every problem that shows without looking into the data.
         """
         return cls(resolve(path, overrides))
+
+    def plan(self) -> Planned:
+        """Return what the study would do and cost, and what the textbook rule advises; no trial is run.
+
+        Raises:
+            BadInput: the study cannot be carried out as written.
+        """
+        from search.planning import plan
+
+        return plan(self.resolved)
 
     def run(self, run_dir: str | Path | None = None, *, json: bool = False, quiet: bool = False) -> Results:
         """Search, confirm, decide, open the test set once, and write tables and report.
@@ -79,6 +92,7 @@ def check_deep(resolved: Resolved) -> list[str]:
         f"data: {len(data.classes)} classes; samples: {counts}",
         *(f"warning: {warning}" for warning in data.warnings),
         f"model: {resolved.config.model} has {checked.blocks} blocks between stem and head",
+        *([f"head: new; of the weights it drops {', '.join(checked.dropped)}"] if checked.dropped else []),
         f"space: {', '.join(checked.space.names)}",
     ]
 
@@ -188,7 +202,8 @@ def _carry_out(setup: Setup) -> None:
 
 
 def _search(setup: Setup, room: Any) -> None:
-    from search.proposals import for_control
+    from search.proposals import for_control, for_rule
+    from search.rule import rule_of
     from search.rungs import Rungs
     from search.sampler import StudySearcher
     from search.sampling import Sampling
@@ -201,8 +216,9 @@ def _search(setup: Setup, room: Any) -> None:
     wait = longest_probe(setup.space, config.budget.epochs)
     rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)
     queue = for_control(list(setup.controls.values()), config.search.seed)
+    queue += for_rule(rule_of(setup).strategies, config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
-    total = len(queue) + config.budget.trials
+    total = len(setup.controls) + config.budget.trials
     used = rungs if stratified else None
     searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress, setup.clock)
     setup.progress.begin("search", total, searcher.ended)

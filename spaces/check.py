@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from spaces.domain import Choice, Domain, Float, Int, Value, extremes
 from spaces.errors import Problem
 from spaces.param import Param, Space
 from spaces.strategy import Point, Strategy, to_point
+
+# What the ends of a searched domain must be, beyond a finite number of 0 or more.
+LIMITS: Mapping[str, tuple[Callable[[float], bool], str]] = {
+    "head_lr": (lambda end: end > 0, "above 0"),
+    "layer_decay": (lambda end: 0 < end <= 1, "above 0 and at most 1"),
+    "probe_share": (lambda end: 0 < end < 1, "above 0 and below 1"),
+    "label_smoothing": (lambda end: 0 <= end < 1, "0 or more and below 1"),
+}
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -32,19 +40,18 @@ def read_domain(name: str, given: object, default: Domain) -> Domain | list[Prob
         return [Problem(place, f"is an empty list; name at least one value ({default})")]
     wrong = [value for value in values if not _sensible(value, default)]
     if wrong:
-        words = [] if _numeric(default) or not isinstance(default, Choice) else [str(value) for value in default.values]
+        words = default.values if isinstance(default, Choice) and _kind(default) == "words" else ()
         return [
-            Problem(place, f"must be {_allowed(default)}, got {value!r}{did_you_mean(str(value), words)}")
+            Problem(place, f"must be {_allowed(default)}, got {value!r}{did_you_mean(str(value), [*map(str, words)])}")
             for value in wrong
         ]
     if len(set(values)) < len(values):
         return [Problem(place, f"lists a value twice: {values}")]
-    real = _numeric(default) and not isinstance(default, Int)
-    return Choice(tuple(float(value) if real else value for value in values))
+    return Choice(tuple(float(value) if _kind(default) == "real" else value for value in values))
 
 
 def _read_range(place: str, given: Mapping[str, object], default: Domain) -> Domain | list[Problem]:
-    if isinstance(default, Choice) and not _numeric(default):
+    if _kind(default) == "words":
         return [Problem(place, f"takes a list of values ({default}), got a range")]
     unknown = [key for key in given if key not in ("low", "high", "log")]
     if unknown:
@@ -63,7 +70,7 @@ def _read_range(place: str, given: Mapping[str, object], default: Domain) -> Dom
         return bad
     if low > high:  # type: ignore[operator]
         return [Problem(place, f"low must not be above high, got low {low} and high {high}")]
-    if isinstance(default, Int):
+    if _kind(default) == "whole":
         return Int(int(low), int(high))  # type: ignore[call-overload]
     log = given.get("log", getattr(default, "log", False))
     if not isinstance(log, bool):
@@ -73,23 +80,37 @@ def _read_range(place: str, given: Mapping[str, object], default: Domain) -> Dom
     return Float(float(low), float(high), log)  # type: ignore[arg-type]
 
 
-def _numeric(domain: Domain) -> bool:
-    return not isinstance(domain, Choice) or all(isinstance(value, float) for value in domain.values)
+def _kind(domain: Domain) -> Literal["words", "whole", "real"]:
+    """Return what a domain is made of."""
+    match domain:
+        case Int():
+            return "whole"
+        case Choice(values=values) if not all(isinstance(value, float) for value in values):
+            return "whole" if all(isinstance(value, int) for value in values) else "words"
+    return "real"
 
 
 def _sensible(value: object, default: Domain) -> bool:
-    """Tell whether a user may ask for ``value``: numbers may leave the default range, words may not."""
-    match default:
-        case Int(low=low):
-            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= default.high
-        case Choice() if not _numeric(default):
+    """Tell whether a user may ask for ``value``: numbers may leave the listed values, words and depths may not."""
+    if isinstance(value, bool):
+        return False
+    match _kind(default):
+        case "words":
             return value in default
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        case "whole" if isinstance(default, Int):
+            return value in default
+        case "whole":
+            return isinstance(value, int) and value >= 1
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
 
 
 def _allowed(default: Domain) -> str:
-    numeric = _numeric(default) and not isinstance(default, Int)
-    return "a finite number of 0 or more" if numeric else str(default)
+    match _kind(default):
+        case "real":
+            return "a finite number of 0 or more"
+        case "whole" if isinstance(default, Choice):
+            return "a whole number of 1 or more"
+    return str(default)
 
 
 def check_space(space: Space) -> list[Problem]:
@@ -107,15 +128,11 @@ def check_space(space: Space) -> list[Problem]:
 
 
 def _check_values(space: Space) -> list[Problem]:
-    problems = []
-    limits = {"head_lr": (0, False, math.inf), "layer_decay": (0, False, 1), "lr_ratio": (0, True, math.inf)}
-    for name, (low, included, high) in limits.items():
-        for param in (p for p in space if p.name == name):
-            lowest, highest = extremes(param.domain)
-            if lowest < low or (lowest == low and not included) or highest > high:
-                what = f"{'0 or more' if included else 'above 0'}{' and at most 1' if high == 1 else ''}"
-                problems.append(Problem(f"space.{name}", f"must be {what}, got {param.domain}"))
-    return problems
+    return [
+        Problem(f"space.{param.name}", f"must be {LIMITS[param.name][1]}, got {param.domain}")
+        for param in space
+        if param.name in LIMITS and not all(map(LIMITS[param.name][0], extremes(param.domain)))
+    ]
 
 
 def _check_reinit(space: Space) -> list[Problem]:
@@ -145,6 +162,16 @@ def outside(space: Space, strategy: Strategy) -> list[Problem]:
         if name not in space.names and value != space.fixed[name]:
             problems.append(Problem(f"space.{name}", f"is fixed at {space.fixed[name]}, got {value}"))
     return problems
+
+
+def drawn(space: Space, strategy: Strategy) -> Point | None:
+    """Return the values that draw ``strategy``, in canonical form, from ``space``; None if they are not to be told.
+
+    Either it lies outside, or the space reaches it under another name, as the top of everything is full.
+    """
+    point = {name: value for name, value in to_point(strategy).items() if name in space.names}
+    direct = all(value in space[name].domain for name, value in point.items())
+    return point if direct and not outside(space, strategy) else None
 
 
 def _reaches(space: Space, param: Param, point: Point) -> bool:

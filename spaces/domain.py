@@ -92,3 +92,16 @@ def as_json(domain: Domain) -> dict[str, object]:
             return {"low": low, "high": high, "int": True}
         case Float(low=low, high=high, log=log):
             return {"low": low, "high": high, "log": log}
+
+
+def nearest(domain: Domain, value: Value) -> Value:
+    """Return the value of ``domain`` that is nearest to ``value``: itself where it lies inside."""
+    if value in domain:
+        return value
+    match domain:
+        case Choice(values=values):
+            if isinstance(value, str):
+                return values[0]
+            return min(values, key=lambda listed: abs(float(listed) - float(value)))
+        case Int(low=low, high=high) | Float(low=low, high=high):
+            return min(max(low, type(low)(value)), high)

@@ -90,6 +90,8 @@ DIMENSIONS = (
         lambda s: 0.0,
         BACKBONE_TRAINS,
     ),
+    Dimension("label_smoothing", lambda s: Choice((0.0, 0.1)), lambda s: 0.0),
+    Dimension("batch_size", lambda s: Choice((16, 32, 64) if s.modality == "image" else (8, 16, 32)), lambda s: 32),
 )
 DIMENSION_NAMES = tuple(row.name for row in DIMENSIONS)
 
@@ -107,12 +109,12 @@ class Preset:
     freezing: tuple[str, ...] = FREEZING
 
 
-STANDARD = tuple(name for name in DIMENSION_NAMES if name != "l2_sp")
+STANDARD = tuple(name for name in DIMENSION_NAMES if name not in ("l2_sp", "label_smoothing", "batch_size"))
 PRESETS: Mapping[str, Preset] = {
     "quick": Preset(
         ("freezing", "unfrozen_depth", "head_lr", "lr_ratio", "reinit"),
         trials=16, epochs=6, grace=1, finalists=3, seeds=2,
-        freezing=("probe", "top", "full"),
+        freezing=("probe", "top", "full", "gradual", "lp_ft"),
     ),
     "standard": Preset(STANDARD, trials=48, epochs=12, grace=1, finalists=4, seeds=2),
     "thorough": Preset(DIMENSION_NAMES, trials=160, epochs=30, grace=3, finalists=8, seeds=2),

@@ -50,7 +50,7 @@ __all__ = [
 
 Point = dict[str, Value]
 KEEP = Keep()
-NUMBERS = ("head_lr", "lr_ratio", "layer_decay", "weight_decay", "l2_sp")
+NUMBERS = ("head_lr", "lr_ratio", "layer_decay", "weight_decay", "l2_sp", "label_smoothing")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Strategy:
     reinit: Reinit = KEEP
     weight_decay: float = 0.0
     l2_sp: float = 0.0  # pull towards the pretrained values (Li et al. 2018)
+    label_smoothing: float = 0.0  # share of the target spread over all classes (Szegedy et al. 2016)
+    batch_size: int = 32
 
     def __post_init__(self) -> None:
         """Refuse values that no network could use."""
@@ -80,6 +82,10 @@ class Strategy:
             raise BadInput.at("weight_decay", f"must be finite and 0 or more, got {self.weight_decay}")
         if not 0 <= self.l2_sp < math.inf:
             raise BadInput.at("l2_sp", f"must be finite and 0 or more, got {self.l2_sp}")
+        if not 0 <= self.label_smoothing < 1:
+            raise BadInput.at("label_smoothing", f"must be 0 or more and below 1, got {self.label_smoothing}")
+        if self.batch_size < 1:
+            raise BadInput.at("batch_size", f"must be 1 or more, got {self.batch_size}")
         check_freezing(self.freezing)
         if isinstance(self.reinit, ReinitTop) and self.reinit.blocks < 1:
             raise BadInput.at("reinit_blocks", f"must be 1 or more, got {self.reinit.blocks}")
@@ -92,7 +98,8 @@ class Strategy:
         """
         match self.freezing:
             case Probe():
-                return Strategy(Probe(), self.head_lr, weight_decay=self.weight_decay)
+                probe = Strategy(Probe(), self.head_lr, weight_decay=self.weight_decay)
+                return replace(probe, label_smoothing=self.label_smoothing, batch_size=self.batch_size)
             case Top(depth=depth) if depth < blocks:
                 return replace(self, reinit=_clamped(self.reinit, depth))
             case Top() | Full():
@@ -121,20 +128,20 @@ class Strategy:
 
     def __str__(self) -> str:
         """Return the strategy in words, as the leaderboard shows it."""
-        if isinstance(self.freezing, Probe):
-            return f"probe, head LR {self.head_lr:g}"
         scratch = isinstance(self.reinit, ReinitAll)
-        words = [
-            "from scratch" if scratch else in_words(self.freezing),
-            f"head LR {self.head_lr:g}",
-            f"backbone LR x{self.lr_ratio:g}",
-        ]
-        if self.layer_decay != 1:
-            words.append(f"layer decay {self.layer_decay:g}")
-        if isinstance(self.reinit, ReinitTop):
-            words.append(f"top {self.reinit.blocks} re-initialised")
-        if self.l2_sp:
-            words.append(f"L2-SP {self.l2_sp:g}")
+        words = ["from scratch" if scratch else in_words(self.freezing), f"head LR {self.head_lr:g}"]
+        if not isinstance(self.freezing, Probe):
+            words.append(f"backbone LR x{self.lr_ratio:g}")
+            if self.layer_decay != 1:
+                words.append(f"layer decay {self.layer_decay:g}")
+            if isinstance(self.reinit, ReinitTop):
+                words.append(f"top {self.reinit.blocks} re-initialised")
+            if self.l2_sp:
+                words.append(f"L2-SP {self.l2_sp:g}")
+        if self.label_smoothing:
+            words.append(f"label smoothing {self.label_smoothing:g}")
+        if self.batch_size != Strategy.batch_size:
+            words.append(f"batches of {self.batch_size}")
         return ", ".join(words)
 
 
@@ -151,6 +158,7 @@ def to_point(strategy: Strategy) -> Point:
     """Return the strategy as dimension -> value, without the dimensions that do not apply."""
     point = _freezing_point(strategy.freezing)
     point |= {"head_lr": strategy.head_lr, "weight_decay": strategy.weight_decay}
+    point |= {"label_smoothing": strategy.label_smoothing, "batch_size": strategy.batch_size}
     if isinstance(strategy.freezing, Probe):
         return point
     point |= {"lr_ratio": strategy.lr_ratio, "layer_decay": strategy.layer_decay}
@@ -193,10 +201,11 @@ def from_point(point: Point) -> Strategy:
     Raises:
         BadInput: a dimension is missing, or its value has no meaning.
     """
-    fields = {name: float(point[name]) for name in NUMBERS if name in point}
-    if "head_lr" not in fields:
+    numbers = {name: float(point[name]) for name in NUMBERS if name in point}
+    if "head_lr" not in numbers:
         raise BadInput.at("head_lr", "is missing from the point")
-    return Strategy(freezing=_freezing(point), reinit=_reinit(point), **fields)
+    batch_size = int(point.get("batch_size", Strategy.batch_size))
+    return Strategy(freezing=_freezing(point), reinit=_reinit(point), batch_size=batch_size, **numbers)
 
 
 def _freezing(point: Point) -> Freezing:

@@ -56,7 +56,6 @@ class TrialConfig(Frozen):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     gradient_checkpointing: bool = False
     accumulate: int = Field(1, ge=1)  # parts that a batch goes through the network in; their gradients add up
-    batch_size: int = 32
     epochs: int
     strategy: dict[str, str | int | float]
     seed: int

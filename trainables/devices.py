@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
-import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 
 import torch
+
+STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux only
 
 
 def choose(assigned_gpus: float) -> torch.device:
@@ -23,9 +25,23 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Start measuring the peak anew, so that a worker's next trial is not charged with its last one.
+
+    Where the system cannot forget (macOS), the peak remains that of the process's whole life.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif FORGET.exists():
+        with suppress(OSError):  # a container may forbid it
+            FORGET.write_text("5")
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Return the peak memory in MB: of the GPU's allocator, or of this process."""
+    """Return the peak memory in MB since it was last forgotten: of the GPU's allocator, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    if STATUS.exists():
+        peak = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

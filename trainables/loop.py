@@ -48,7 +48,7 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
     ``after`` the epochs it has behind it.
     """
     part = run.part("train")
-    per_epoch = batch_count(len(part.labels), run.config.batch_size)
+    per_epoch = batch_count(len(part.labels), run.strategy.batch_size)
     before: str | None = None
     entered: Phase | None = None
     for epoch in range(after + 1, run.config.epochs + 1):
@@ -98,7 +98,7 @@ def cost(run: Run, epoch: int) -> float:
 
 
 def _batches(run: Run, part: Part, epoch: int) -> list[torch.Tensor]:
-    return list(batches(len(part.labels), run.config.batch_size, seed=run.config.seed, epoch=epoch))
+    return list(batches(len(part.labels), run.strategy.batch_size, seed=run.config.seed, epoch=epoch))
 
 
 def _set_rates(run: Run, step: int, per_epoch: int) -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from spaces.errors import BadInput
-from spaces.strategy import from_point
+from spaces.strategy import Strategy, from_point
 from trainables.config import DataConfig, Split, TrialConfig
 from trainables.data.source import Dataset, Examples, Modality, load
 from trainables.finetuning import apply
@@ -24,6 +24,7 @@ from trainables.finetuning.apply import Anchor
 from trainables.finetuning.plan import Names, Plan, plan
 from trainables.models import catalogue
 from trainables.models.model import Model
+from trainables.network import declared
 from trainables.network.blocks import Block, cut, depth
 from trainables.network.call_order import call_order
 from trainables.seeds import seed_everything
@@ -48,6 +49,7 @@ class Run:
     task: Task
     model: Model
     blocks: tuple[Block, ...]
+    strategy: Strategy  # canonical
     plan: Plan
     optimizer: Optimizer
     anchor: Anchor
@@ -102,9 +104,11 @@ def blocks_of(model: Model, task: Task) -> tuple[Block, ...]:
     """Cut the model's network into blocks, in the order of its forward call.
 
     Raises:
-        BadInput: there is no block between the first layer and the head.
+        BadInput: there is no block between the first layer and the head, or the declared ones do not fit.
     """
     order = call_order(model.network, lambda net: task.forward(net, task.sample(model)))
+    if model.blocks:
+        return declared.cut(model.network, model.head, order, model.blocks)
     blocks = cut(model.network, model.head, order)
     if depth(blocks) == 0:
         message = "has a single layer before its head, so there is no depth to search"
@@ -155,17 +159,19 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
         task=task,
         model=model,
         blocks=blocks,
+        strategy=strategy,
         plan=planned,
         optimizer=apply.optimizer(model.network, planned, config.optimizer),
         anchor=apply.anchor(model.network, planned, strategy.l2_sp),
         dataset=data,
         device=device,
-        loss=_loss(config, data, device),
+        loss=_loss(config, data, strategy.label_smoothing, device),
     )
 
 
-def _loss(config: TrialConfig, data: Dataset, device: torch.device) -> nn.CrossEntropyLoss:
+def _loss(config: TrialConfig, data: Dataset, smoothing: float, device: torch.device) -> nn.CrossEntropyLoss:
     if config.class_weights == "none":
-        return nn.CrossEntropyLoss()
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
     counts = torch.bincount(torch.tensor(data.train.labels), minlength=len(data.classes))
-    return nn.CrossEntropyLoss(weight=(counts.sum() / (len(counts) * counts)).to(device))
+    weights = (counts.sum() / (len(counts) * counts)).to(device)
+    return nn.CrossEntropyLoss(weight=weights, label_smoothing=smoothing)

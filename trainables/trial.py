@@ -66,7 +66,9 @@ class StrategyTrial(tune.Trainable):
     def step(self) -> Result:
         """Train one epoch."""
         if self._run is None:
-            self._run = build(self._order.config, devices.choose(len(ray.get_gpu_ids())))
+            device = devices.choose(len(ray.get_gpu_ids()))
+            devices.forget_peak_memory(device)
+            self._run = build(self._order.config, device)
             self._start = _trained_values(self._run)
             if self._order.after and self._order.progress:
                 checkpoint.load_progress(self._run, self._order.progress, self._order.after)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
-from search.cli import blocks, demo, init, ls, report, resume, run, validate
+from search.cli import blocks, demo, doctor, init, ls, plan, report, resume, run, trial, validate
 from search.errors import ExitCode, explain
 
 app = typer.Typer(
@@ -21,7 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (demo.demo, init.init, validate.validate, run.run, resume.resume, report.report, ls.ls, blocks.blocks):
+VERBS: tuple[Callable[..., None], ...] = (
+    *(demo.demo, init.init, validate.validate, plan.plan, run.run, resume.resume, trial.trial),
+    *(report.report, ls.ls, blocks.blocks, doctor.doctor),
+)
+for verb in VERBS:
     app.command()(verb)
 
 

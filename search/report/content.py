@@ -14,6 +14,7 @@ from search.report.hours import Cut, what_was_cut
 from search.results import evidence, load
 from search.results.intervals import Interval, Sample
 from search.results.leaderboard import COLUMNS, leaderboard, plain
+from search.results.rule import against_rule, told
 from search.results.verdict import Decision, read_decision, sentence
 
 MISSING = "No verdict yet: {}."
@@ -32,6 +33,7 @@ class Report:
     leaderboard: pd.DataFrame
     verdict: Mapping[str, Any]
     controls: Mapping[str, Any]
+    rule: Mapping[str, Any] | None
     optimism: Mapping[str, float | None]
     search: Mapping[str, Any]
     cut: Cut
@@ -45,7 +47,7 @@ class Report:
         return {
             "name": self.name,
             "verdict": dict(self.verdict),
-            "rule": None,
+            "rule": dict(self.rule) if self.rule else None,
             "controls": dict(self.controls),
             "optimism": dict(self.optimism),
             "search": dict(self.search),
@@ -65,6 +67,7 @@ def gather(run_dir: Path) -> Report:
     decision = read_decision(facts[evidence.DECISION]) if evidence.DECISION in facts else None
     board, verdict = pd.DataFrame(columns=list(COLUMNS)), _no_verdict(facts, trials)
     optimism: dict[str, float | None] = {"val": None, "test": None}
+    gain: Interval | None = None
     tested = facts.get(evidence.TEST_OPENED) and trials["test_score"].notna().any()
     if decision and tested:
         confirmed = trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
@@ -72,6 +75,7 @@ def gather(run_dir: Path) -> Report:
         board = leaderboard(confirmed, decision, val, test, facts["controls"], mode)
         verdict = _verdict(decision, board, test, facts["controls"], metric, len(facts[evidence.TEST_OPENED]))
         optimism = _optimism(trials, board.iloc[0])
+        gain = against_rule(facts, test, decision.recommended)
     return Report(
         name=study["name"],
         metric=metric,
@@ -82,6 +86,7 @@ def gather(run_dir: Path) -> Report:
         leaderboard=board,
         verdict=verdict,
         controls=_controls(board, facts.get("controls", {})),
+        rule=told(facts, gain, trained=float(trials["seconds"].sum())),
         optimism=optimism,
         search=_search(trials),
         cut=what_was_cut(facts, trials),

@@ -30,6 +30,7 @@ def page(content: Report, run_dir: Path) -> str:
         "## Leaderboard",
         as_markdown(content.leaderboard) if len(content.leaderboard) else "Nothing was confirmed yet.",
         METHOD,
+        *_rule(content.rule),
         "## What the search did",
         _search_lines(content),
         *cut_lines(content.cut, content.hours),
@@ -57,6 +58,27 @@ def summary(content: Report, run_dir: Path) -> str:
     failed = _failures(content.trials)
     cut = [f"\n{line}" for line in cut_lines(content.cut, content.hours)]
     return "\n".join([*lines, *cut, *failed, "", f"report: {run_dir / 'report' / 'report.md'}"])
+
+
+def _rule(rule: Mapping[str, Any] | None) -> list[str]:
+    """Return the section on the textbook rule: what it was told, what it chose, what searching gained over it."""
+    if rule is None:
+        return []
+    gain = rule["measured"].get("gain")
+    shown = f"transfer gain {gain['mean']:.2f} [{gain['low']:.2f}, {gain['high']:.2f}]" if gain else "no transfer gain"
+    unsure = "; its interval holds the cut-off, so that both quadrants were tried first" if rule["unsure"] else ""
+    lines = [
+        f"Data: {rule['size']} ({rule['samples']} training samples, {rule['classes']} classes) and "
+        f"{rule['similarity']} to what the network was pretrained on ({shown}{unsure}).",
+        f"The rule's choice: {rule['strategy'] or 'none that the space holds'}. "
+        f"Measuring took {rule['share']:.1%} of the study's time.",
+    ]
+    if rule["delta"] is not None:
+        low, high = rule["delta_low"], rule["delta_high"]
+        interval = "no interval: one seed" if low is None else f"95 % interval {low:+.4f} to {high:+.4f}"
+        lines.append(f"The recommended strategy is {rule['delta']:+.4f} against it on test ({interval}).")
+    lines += [rule["note"]] if rule["note"] else []
+    return ["## The textbook rule", "\n".join(lines)]
 
 
 def _search_lines(content: Report) -> str:

@@ -57,7 +57,7 @@ def _type(name: str) -> str:
         case Float():
             return "float64"
         case Choice(values=values):
-            return "str" if isinstance(values[0], str) else "float64"
+            return {str: "str", int: "Int64"}.get(type(values[0]), "float64")
     if name in WORDS:
         return "str"
     return "Int64" if name in WHOLE else "bool" if name in TRUTHS else "float64"

@@ -9,6 +9,8 @@ from benchmarks.architectures import build, names
 from benchmarks.contract import freezing_violations, reinit_violations
 from trainables.network.blocks import depth
 
+pytestmark = pytest.mark.timeout(1800)  # the largest have 600 million parameters
+
 REPRESENTATIVES = [
     "torchvision:resnet18",
     "torchvision:densenet121",

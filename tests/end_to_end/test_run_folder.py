@@ -174,6 +174,25 @@ def test_report_json_has_every_field(report: dict[str, Any]) -> None:
     assert {"trials", "pruned", "failed", "seconds"} <= set(report["search"])
 
 
+def test_the_rule_is_measured_tried_first_confirmed_and_compared(
+    finished: Path, searched: pd.DataFrame, confirmed: pd.DataFrame, report: dict[str, Any]
+) -> None:
+    rule = report["rule"]
+    assert {"quadrant", "size", "similarity", "strategy", "delta"} <= set(rule)
+    assert (rule["size"], rule["samples"], rule["classes"]) == ("small", 96, 3)
+    assert rule["quadrant"] == f"small, {rule['similarity']}"
+    tried = list(searched["role"] == "rule")
+    assert 0 < sum(tried) <= TRIALS // 2
+    assert tried == sorted(tried, reverse=True)
+    board = pd.read_parquet(finished / "tables" / "leaderboard.parquet").set_index("strategy")
+    assert board.loc[rule["strategy"], "role"] == "rule"
+    assert set(confirmed["role"]) <= {"control", "rule", "finalist"}
+    gained = board.loc[report["verdict"]["strategy"], "test_mean"] - board.loc[rule["strategy"], "test_mean"]
+    assert rule["delta"] == pytest.approx(gained)
+    assert 0 < rule["share"] < 1
+    assert "## The textbook rule" in (finished / "report" / "report.md").read_text()
+
+
 def test_the_resolved_study_reads_back(finished: Path) -> None:
     written = resolve(finished.parent / "study.yaml")
     again = resolve(finished / "study.yaml", look=False)

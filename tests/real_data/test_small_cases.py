@@ -29,9 +29,8 @@ def ants_and_bees(shared: Path) -> TrialConfig:
             limit=Limit(train=60, val=60, test=10),
             image_size=160,
         ),
-        batch_size=8,
         epochs=3,
-        strategy=to_point(Strategy(Probe(), head_lr=1e-3)),
+        strategy=to_point(Strategy(Probe(), head_lr=1e-3, batch_size=8)),
         seed=0,
     )
 
@@ -50,9 +49,8 @@ def reviews(shared: Path) -> TrialConfig:
             limit=Limit(train=120, val=120, test=10),
             max_length=32,
         ),
-        batch_size=8,
         epochs=3,
-        strategy=to_point(Strategy(Top(1), head_lr=1e-3, lr_ratio=1.0)),
+        strategy=to_point(Strategy(Top(1), head_lr=1e-3, lr_ratio=1.0, batch_size=8)),
         seed=0,
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from search.config import study_space
 from search.layering import resolve
+from search.model_names import model_complaint
 from search.static_checks import RESERVED
 from search.study_file import read_value, write_value
 from spaces.domain import Choice, Float
@@ -113,6 +114,11 @@ def test_a_mistake_is_named_with_place_value_and_what_is_allowed(folder: Path, k
 def test_a_text_network_is_looked_for(folder: Path, model: str, said: str) -> None:
     path = study(folder, task="text-classification", model=model, data="{train: texts.csv, input: text, target: label}")
     assert said in only_problem(path)
+
+
+def test_a_package_may_be_named_as_it_is_installed(tmp_path: Path) -> None:
+    assert model_complaint("package:pytest-timeout", tmp_path) is None
+    assert model_complaint("package:pytest_timeout", tmp_path) is None
 
 
 @pytest.mark.parametrize("row", RESERVED, ids=lambda row: row.key)

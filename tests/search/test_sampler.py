@@ -308,7 +308,7 @@ def test_a_control_competes_in_no_stratum(tmp_path: Path) -> None:
 
 
 def test_confirmations_are_told_only_after_the_test_set_was_opened(tmp_path: Path) -> None:
-    queue = for_confirmation([(Strategy(Probe(), 1e-3), "finalist")], seeds=2, seed=7)
+    queue = for_confirmation([(Strategy(Probe(), 1e-3), "finalist", 2)], seed=7)
     search = StudySearcher(tmp_path, "confirm", TEMPLATE, queue)
     orders = [search.suggest("a"), search.suggest("b")]
     assert [order["config"]["seed"] for order in orders if isinstance(order, dict)] == [8, 9]

@@ -51,6 +51,8 @@ any_strategy = st.builds(
     reinit=reinits,
     weight_decay=st.floats(0.0, 1.0),
     l2_sp=st.floats(0.0, 1.0),
+    label_smoothing=st.floats(0.0, 0.9),
+    batch_size=st.integers(1, 256),
 )
 block_counts = st.integers(1, MOST_BLOCKS)
 settings_of_a_study = st.builds(

@@ -86,3 +86,4 @@ def test_a_drawn_number_is_readable() -> None:
 def test_what_is_not_searched_has_its_default() -> None:
     strategy = suggest(build("quick", Setting("text", "adamw", 6)), HIGHEST)
     assert (strategy.layer_decay, strategy.weight_decay) == (1.0, 0.01)
+    assert (strategy.label_smoothing, strategy.batch_size) == (0.0, 32)

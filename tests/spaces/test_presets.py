@@ -33,6 +33,22 @@ def test_a_preset_searches_known_dimensions(preset: str) -> None:
     assert set(build(preset, EVERY_SETTING[0]).names) == set(PRESETS[preset].dimensions)
 
 
+def test_a_larger_preset_searches_all_that_a_smaller_one_does_and_more() -> None:
+    quick, standard, thorough = (PRESETS[name] for name in ("quick", "standard", "thorough"))
+    assert quick.freezing == ("probe", "top", "full", "gradual", "lp_ft")
+    assert standard.freezing == thorough.freezing == FREEZING
+    more = {"window_start", "window_length", "layer_decay", "reinit_blocks", "weight_decay", "probe_share"}
+    assert set(quick.dimensions) == {"freezing", "unfrozen_depth", "head_lr", "lr_ratio", "reinit"}
+    assert set(standard.dimensions) - set(quick.dimensions) == more
+    assert set(thorough.dimensions) - set(standard.dimensions) == {"l2_sp", "label_smoothing", "batch_size"}
+    assert set(thorough.dimensions) == set(DIMENSION_NAMES)
+
+
+@pytest.mark.parametrize(("modality", "sizes"), [("image", (16, 32, 64)), ("text", (8, 16, 32))])
+def test_the_batch_sizes_follow_the_data(modality: str, sizes: tuple[int, ...]) -> None:
+    assert build("thorough", Setting(modality, "adamw", 6))["batch_size"].domain == Choice(sizes)
+
+
 @pytest.mark.parametrize("setting", EVERY_SETTING, ids=str)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_has_no_problem_on_any_network(preset: str, setting: Setting) -> None:

@@ -42,6 +42,9 @@ def said(name: str, given: object) -> list[str]:
         ("lr_ratio", (1, 0), Choice((1.0, 0.0))),
         ("layer_decay", [1, 0.8], Choice((1.0, 0.8))),
         ("layer_decay", {"low": 0.5, "high": 1}, Float(0.5, 1.0)),
+        ("batch_size", [8, 128], Choice((8, 128))),
+        ("batch_size", {"low": 8, "high": 64}, Int(8, 64)),
+        ("label_smoothing", [0, 0.2], Choice((0.0, 0.2))),
     ],
 )
 def test_what_a_user_may_ask_for(name: str, given: object, expected: Domain) -> None:
@@ -119,6 +122,9 @@ def test_whole_numbers_given_for_a_real_dimension_are_real(given: object) -> Non
         ),
         ("head_lr", {"log": "yes"}, ["space.head_lr.log: must be true or false, got 'yes'"]),
         ("head_lr", {"low": 0}, ["space.head_lr.low: must be above 0 where log is true, got 0"]),
+        ("batch_size", [0], ["space.batch_size: must be a whole number of 1 or more, got 0"]),
+        ("batch_size", [16.0], ["space.batch_size: must be a whole number of 1 or more, got 16.0"]),
+        ("batch_size", {"low": 8}, ["space.batch_size.high: must be a whole number of 1 or more, got None"]),
         ("layer_decay", {"high": 1}, ["space.layer_decay.low: must be a finite number of 0 or more, got None"]),
     ],
 )
@@ -138,6 +144,8 @@ def test_only_a_near_word_is_guessed() -> None:
         ({"head_lr": Float(0, 1)}, "space.head_lr", "must be above 0, got a number between 0 and 1"),
         ({"layer_decay": Choice((1.5,))}, "space.layer_decay", "must be above 0 and at most 1, got one of 1.5"),
         ({"layer_decay": Float(0, 1)}, "space.layer_decay", "must be above 0 and at most 1"),
+        ({"probe_share": Choice((0.0, 0.5))}, "space.probe_share", "must be above 0 and below 1, got one of 0.0, 0.5"),
+        ({"label_smoothing": Float(0, 1)}, "space.label_smoothing", "must be 0 or more and below 1"),
         ({"reinit": Choice(("all",))}, "space.reinit", "add none, or set space.freezing to [full]"),
         ({"reinit": Choice(("all", "top"))}, "space.reinit", "has all but not none"),
     ],
@@ -193,6 +201,8 @@ def test_a_dimension_may_only_depend_on_an_earlier_one() -> None:
             ["space.reinit_blocks"],
         ),
         ({"lr_ratio": Choice((1.0,))}, Strategy(Probe(), 1e-3, weight_decay=1e-3), []),
+        ({"batch_size": Choice((8, 16))}, Strategy(Probe(), 1e-3, weight_decay=1e-3), ["space.batch_size"]),
+        ({}, Strategy(Probe(), 1e-3, weight_decay=1e-3, label_smoothing=0.1), ["space.label_smoothing"]),
         ({}, Strategy(Full(), 1e-3, lr_ratio=0.0, weight_decay=0.0), ["space.lr_ratio", "space.weight_decay"]),
     ],
 )

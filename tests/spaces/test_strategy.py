@@ -51,7 +51,8 @@ def test_canonical_is_idempotent(strategy: Strategy, blocks: int) -> None:
 @given(any_strategy, any_strategy, block_counts)
 def test_a_probe_ignores_everything_about_the_backbone(one: Strategy, other: Strategy, blocks: int) -> None:
     probe = replace(one, freezing=Probe())
-    same = replace(other, freezing=Probe(), head_lr=one.head_lr, weight_decay=one.weight_decay)
+    same = replace(one, freezing=Probe(), lr_ratio=other.lr_ratio, layer_decay=other.layer_decay)
+    same = replace(same, reinit=other.reinit, l2_sp=other.l2_sp)
     assert probe.canonical(blocks).key == same.canonical(blocks).key
 
 
@@ -84,6 +85,8 @@ def test_strategies_that_differ_in_what_they_do_have_different_keys(
     canonical = strategy.canonical(blocks)
     other_lr = data.draw(rates.filter(lambda lr: lr != strategy.head_lr))
     assert replace(canonical, head_lr=other_lr).key != canonical.key
+    assert replace(canonical, batch_size=canonical.batch_size + 1).key != canonical.key
+    assert replace(canonical, label_smoothing=(canonical.label_smoothing + 0.5) % 1).key != canonical.key
     other_freezing = Full() if isinstance(canonical.freezing, Probe) else Probe()
     assert replace(strategy, freezing=other_freezing).canonical(blocks).key != canonical.key
 
@@ -94,7 +97,8 @@ def test_a_whole_number_and_the_same_float_share_a_key() -> None:
 
 
 def test_a_point_leaves_out_what_does_not_apply() -> None:
-    assert to_point(Strategy(Probe(), 1e-3)) == {"freezing": "probe", "head_lr": 1e-3, "weight_decay": 0.0}
+    kept = {"head_lr": 1e-3, "weight_decay": 0.0, "label_smoothing": 0.0, "batch_size": 32}
+    assert to_point(Strategy(Probe(), 1e-3)) == {"freezing": "probe"} | kept
     assert "unfrozen_depth" not in to_point(Strategy(Full(), 1e-3))
     assert "reinit_blocks" not in to_point(Strategy(Full(), 1e-3, reinit=Keep()))
     assert to_point(Strategy(Top(2), 1e-3, reinit=ReinitTop(1)))["reinit_blocks"] == 1
@@ -146,6 +150,10 @@ def test_a_point_without_meaning_is_refused(point, expected: str) -> None:
         ("layer_decay", 1.5, "must be above 0 and at most 1, got 1.5"),
         ("weight_decay", -1.0, "0 or more, got -1.0"),
         ("weight_decay", math.nan, "got nan"),
+        ("label_smoothing", -0.1, "0 or more and below 1, got -0.1"),
+        ("label_smoothing", 1.0, "0 or more and below 1, got 1.0"),
+        ("label_smoothing", math.nan, "got nan"),
+        ("batch_size", 0, "must be 1 or more, got 0"),
     ],
 )
 def test_a_value_no_network_could_use_is_refused(field: str, value: float, expected: str) -> None:
@@ -168,6 +176,10 @@ def test_no_block_at_all_is_refused(freezing: Top | Full, reinit: Keep | ReinitT
     ("strategy", "words"),
     [
         (Strategy(Probe(), 0.01), "probe, head LR 0.01"),
+        (
+            Strategy(Probe(), 0.01, label_smoothing=0.1, batch_size=16),
+            "probe, head LR 0.01, label smoothing 0.1, batches of 16",
+        ),
         (Strategy(Top(3), 1e-3, lr_ratio=0.3), "top 3, head LR 0.001, backbone LR x0.3"),
         (Strategy(Full(), 1e-3, layer_decay=0.9), "full, head LR 0.001, backbone LR x0.1, layer decay 0.9"),
         (Strategy(Full(), 1e-3, lr_ratio=1.0, reinit=ReinitAll()), "from scratch, head LR 0.001, backbone LR x1"),

@@ -11,9 +11,9 @@ from trainables.config import DataConfig, TrialConfig
 TRAIN, VAL, TEST = 42, 18, 12
 CLASSES = 3
 BLOCKS = 3  # of both networks
-FULL = {"freezing": "full", "head_lr": 1e-2, "lr_ratio": 0.1, "weight_decay": 0.01}
-PROBE = {"freezing": "probe", "head_lr": 1e-2, "weight_decay": 0.01}
-TOP = {"freezing": "top", "unfrozen_depth": 1, "head_lr": 1e-2, "lr_ratio": 0.1, "weight_decay": 0.01}
+FULL = {"freezing": "full", "head_lr": 1e-2, "lr_ratio": 0.1, "weight_decay": 0.01, "batch_size": 16}
+PROBE = {"freezing": "probe", "head_lr": 1e-2, "weight_decay": 0.01, "batch_size": 16}
+TOP = {"freezing": "top", "unfrozen_depth": 1, "head_lr": 1e-2, "lr_ratio": 0.1, "weight_decay": 0.01, "batch_size": 16}
 
 MODULE = """
 import numpy as np
@@ -80,7 +80,6 @@ def images(
         "metric": "accuracy",
         "model": f"{module}:build",
         "data": DataConfig(source=f"{module}:samples"),
-        "batch_size": 16,
         "epochs": 2,
         "strategy": FULL,
         "seed": 0,
@@ -116,7 +115,6 @@ def texts(folder: Path, **values: object) -> TrialConfig:
             input="text",
             target="label",
         ),
-        "batch_size": 16,
         "epochs": 2,
         "strategy": FULL,
         "seed": 0,

@@ -247,10 +247,8 @@ class Steep(Net):
 def steep():
     return Steep()
 """
-    one_step = {"epochs": 1, "batch_size": 64, "optimizer": "sgd"}
-    config = tiny_trials.images(
-        tmp_path, steep, strategy={"freezing": "full", "head_lr": 0.01, "lr_ratio": 1.0}, **one_step
-    )
+    strategy = {"freezing": "full", "head_lr": 0.01, "lr_ratio": 1.0, "batch_size": 64}  # one step an epoch
+    config = tiny_trials.images(tmp_path, steep, strategy=strategy, epochs=1, optimizer="sgd")
     run = build(tiny_trials.of_function(config, "steep"))
     before = [parameter.detach().clone() for parameter in run.network.parameters()]
     list(train(run))
@@ -276,3 +274,28 @@ def test_bf16_trains_too(tmp_path: Path) -> None:
     _, epochs = trained(tiny_trials.images(tmp_path, precision="bf16", strategy=TOP))
     assert all(math.isfinite(epoch.val_loss) for epoch in epochs)
     assert {epoch.certificate for epoch in epochs} == {"ok"}
+
+
+def test_a_strategy_s_label_smoothing_is_in_the_training_loss_and_not_in_the_validation_loss(tmp_path: Path) -> None:
+    config = tiny_trials.images(tmp_path, epochs=1)
+    plain, smoothed = (
+        build(config.model_copy(update={"strategy": FULL | {"lr_ratio": 0.0, "label_smoothing": share}}))
+        for share in (0.0, 0.5)
+    )
+    logits, labels = torch.tensor([[9.0, 0.0, 0.0]]), torch.tensor([0])
+    spread = -(logits.log_softmax(1) * torch.tensor([4 / 6, 1 / 6, 1 / 6])).sum()
+    assert torch.isclose(smoothed.loss(logits, labels), spread)
+    assert torch.isclose(plain.loss(logits, labels), -logits.log_softmax(1)[0, 0])
+    untrained = [evaluate(run, "val").loss for run in (plain, smoothed)]
+    assert untrained[0] == untrained[1]
+
+
+@pytest.mark.parametrize(("size", "steps"), [(7, 6), (16, 3), (21, 2), (64, 1)])
+def test_a_strategy_s_batch_size_decides_the_steps_of_an_epoch(tmp_path: Path, size: int, steps: int) -> None:
+    run = build(tiny_trials.images(tmp_path, epochs=1, strategy=FULL | {"batch_size": size}))
+    seen: list[int] = []
+    run.network.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])) if module.training else None)
+    list(train(run))
+    assert len(seen) == steps
+    assert sum(seen) == TRAIN
+    assert set(seen[:-1]) <= {size}

@@ -71,8 +71,14 @@ def test_a_cpu_computes_in_the_precision_asked_for(precision: str, expected: tor
         assert torch.nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == expected
 
 
-def test_peak_memory_is_in_megabytes() -> None:
-    before = devices.peak_memory_mb(torch.device("cpu"))
-    kept = torch.ones(2**26, dtype=torch.uint8) + 1
-    assert 20 < before <= devices.peak_memory_mb(torch.device("cpu")) < 2**20
-    assert kept[0] == 2
+def test_peak_memory_is_in_megabytes_and_of_the_trial_at_hand() -> None:
+    cpu = torch.device("cpu")
+    devices.forget_peak_memory(cpu)
+    before = devices.peak_memory_mb(cpu)
+    large = torch.ones(2**29, dtype=torch.uint8)
+    assert 20 < before < 2**20
+    assert devices.peak_memory_mb(cpu) > before + 400
+    del large
+    if devices.FORGET.exists():
+        devices.forget_peak_memory(cpu)
+        assert devices.peak_memory_mb(cpu) < before + 400

@@ -78,14 +78,14 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run_of(code: Path, freezing: Freezing, *, epochs: int = 8, seed: int = 0, **fields: Any) -> Run:
     optimizer = fields.pop("optimizer", "adamw")
-    strategy = Strategy(freezing, fields.pop("head_lr", 1e-2), lr_ratio=fields.pop("lr_ratio", 0.3), **fields)
+    given = {"head_lr": 1e-2, "lr_ratio": 0.3, "batch_size": 16} | fields
+    strategy = Strategy(freezing, **given)
     config = TrialConfig(
         task="image-classification",
         metric="accuracy",
         model="phased:network",
         data=DataConfig(source="phased:data"),
         optimizer=optimizer,
-        batch_size=16,
         epochs=epochs,
         strategy=to_point(strategy),
         seed=seed,

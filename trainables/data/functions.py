@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +12,7 @@ from trainables.data.layout import Modality
 from trainables.data.samples import Reading, Sample, content_hash
 from trainables.data.tables import class_name
 from trainables.data.words import listed
+from trainables.user_code import user_function, where
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,25 +40,11 @@ def read(source: str, modality: Modality, code_path: str | None) -> tuple[dict[S
 
 
 def _call(source: str, code_path: str | None) -> object:
-    module_name, _, function_name = source.partition(":")
-    if code_path is not None and code_path not in sys.path:
-        sys.path.insert(0, code_path)
-    importlib.invalidate_caches()
+    function = user_function(source, code_path, place=PLACE)
     try:
-        function = getattr(importlib.import_module(module_name), function_name, None)
-        if callable(function):
-            return function()
+        return function()
     except Exception as error:  # the user's code may raise anything; its type and place are the message
-        raise BadInput.at(PLACE, f"{source} failed with {type(error).__name__}: {error}{_where(error)}") from error
-    known = [name for name in vars(sys.modules[module_name]) if not name.startswith("_")]
-    message = f"{module_name} has no function {function_name}{did_you_mean(function_name, known)}"
-    raise BadInput.at(PLACE, message)
-
-
-def _where(error: BaseException) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    outside = "importlib" in last.filename or last.filename == __file__
-    return "" if outside else f" ({last.filename}, line {last.lineno})"
+        raise BadInput.at(PLACE, f"{source} failed with {type(error).__name__}: {error}{where(error)}") from error
 
 
 def _reading(split: Split, given: object, modality: Modality, classes: Sequence[str] | None) -> Reading:

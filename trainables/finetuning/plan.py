@@ -91,7 +91,9 @@ def plan(strategy: Strategy, blocks: Sequence[Block], names: Names, *, epochs: i
     reinit = tuple(name for block in anew for name in (*block.parameters, *block.buffers))
     backbone = [name for block in blocks[:-1] for name in block.parameters if name in trained]
     return Plan(
-        phases=tuple(_phase(strategy, blocks, names, trained, start) for start in sorted({0, *trained.values()})),
+        phases=tuple(
+            _phase(strategy, blocks, names, trained, begins, start) for start in sorted({0, *trained.values()})
+        ),
         groups=groups(strategy, blocks, trained, names.vectors),
         reinit=reinit,
         anchored=tuple(name for name in backbone if name not in reinit) if strategy.l2_sp else (),
@@ -104,11 +106,24 @@ def _trains(strategy: Strategy, block: Block, name: str, names: Names) -> bool:
     return name in names.norms or name.rpartition(".")[2].endswith("bias")
 
 
-def _phase(strategy: Strategy, blocks: Sequence[Block], names: Names, trained: Mapping[str, int], start: int) -> Phase:
+def _phase(
+    strategy: Strategy,
+    blocks: Sequence[Block],
+    names: Names,
+    trained: Mapping[str, int],
+    begins: Mapping[int, int],
+    start: int,
+) -> Phase:
     """Return what is frozen in the epochs from ``start`` on: all that has not begun to train."""
     training = {name for name, first in trained.items() if first <= start}
-    # The head belongs to the task: it is never frozen, even where it has no parameters of its own.
-    frozen = [block for block in blocks[:-1] if not training.intersection(block.parameters)]
+    begun = {index for index, first in begins.items() if first <= start}
+    # The head belongs to the task: it is never frozen, even where it has no parameters of its own. Neither
+    # is a stem without any that has begun.
+    frozen = [
+        block
+        for block in blocks[:-1]
+        if not training.intersection(block.parameters) and (block.parameters or block.index not in begun)
+    ]
     if isinstance(strategy.freezing, NormBias):
         alive = {name.rpartition(".")[0] for name in training}
         with_own = {name.rpartition(".")[0] for block in blocks for name in block.parameters}

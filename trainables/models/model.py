@@ -15,6 +15,7 @@ from torch import nn
 
 from spaces.errors import BadInput
 from trainables.data.images import Preprocessing
+from trainables.network.declared import Declared
 
 State = Mapping[str, torch.Tensor]
 
@@ -28,6 +29,7 @@ class Model:
     dropped: tuple[str, ...] = ()  # pretrained tensors the new head replaced
     preprocessing: Preprocessing | None = None  # images
     tokenizer: Any = field(default=None, compare=False)  # texts
+    blocks: Declared = ()  # where its author declares them; else the structural rule finds them
 
 
 def read_state(path: Path) -> State:

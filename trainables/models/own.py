@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from spaces.check import did_you_mean
 from spaces.errors import BadInput
 from trainables.data.images import Preprocessing
 from trainables.models.head import last_layer, replace_layer
 from trainables.models.model import Model, load_state, read_state
+from trainables.network import declared
 from trainables.network.call_order import call_order
+from trainables.network.declared import Declared
+from trainables.user_code import user_function
 
 DEFAULT_SIZE = 224
 
@@ -25,10 +25,12 @@ DEFAULT_SIZE = 224
 def build(spec: str, *, weights: str, classes: int, image_size: int | None, code_path: str | None) -> Model:
     """Return the network that ``module:function`` builds, with a new last layer of ``classes`` outputs.
 
-    The function may take ``pretrained: bool``; with False it must return random weights. The
-    network may carry ``preprocessing``, a mapping with image_size, resize, mean and std.
+    The function may take ``pretrained: bool``; with False it must return random weights. Beside the
+    network it may return its blocks from input to output (``network, ["conv1", "layer1", …]``), where
+    the structural rule should not find them. The network may carry ``preprocessing``, a mapping with
+    image_size, resize, mean and std.
     """
-    network = _call(_function(spec, code_path), spec, pretrained=weights == "default")
+    network, blocks = _call(user_function(spec, code_path, place="model"), spec, pretrained=weights == "default")
     if weights not in ("default", "none"):
         load_state(network, read_state(Path(weights)), source=weights)
     preprocessing = _preprocessing(network, image_size)
@@ -40,35 +42,20 @@ def build(spec: str, *, weights: str, classes: int, image_size: int | None, code
         raise BadInput.at("model", message) from error
     head = last_layer(network, order)
     replace_layer(network, head, classes)
-    return Model(network, head=(head,), preprocessing=preprocessing)
+    return Model(network, head=(head,), preprocessing=preprocessing, blocks=blocks)
 
 
-def _function(spec: str, code_path: str | None) -> Any:
-    if code_path and code_path not in sys.path:
-        sys.path.insert(0, code_path)
-    importlib.invalidate_caches()
-    module_name, _, name = spec.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # the user's code may raise anything
-        raise BadInput.at("model", f"cannot import {module_name!r}: {type(error).__name__}: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        known = [each for each, value in vars(module).items() if callable(value)]
-        message = f"the module {module_name!r} has no function {name!r}{did_you_mean(name, known)}"
-        raise BadInput.at("model", message)
-    return function
-
-
-def _call(function: Any, spec: str, *, pretrained: bool) -> nn.Module:
+def _call(function: Any, spec: str, *, pretrained: bool) -> tuple[nn.Module, Declared]:
     takes = "pretrained" in inspect.signature(function).parameters
     try:
-        network = function(pretrained=pretrained) if takes else function()
+        made = function(pretrained=pretrained) if takes else function()
     except Exception as error:
         raise BadInput.at("model", f"{spec} failed with {type(error).__name__}: {error}") from error
+    network, *blocks = made if isinstance(made, tuple) and len(made) == 2 else (made,)
     if not isinstance(network, nn.Module):
-        raise BadInput.at("model", f"{spec} must return an nn.Module, got {type(network).__name__}")
-    return network
+        message = f"{spec} must return an nn.Module, or one and its blocks, got {type(network).__name__}"
+        raise BadInput.at("model", message)
+    return network, declared.read(blocks[0]) if blocks else ()
 
 
 def _preprocessing(network: nn.Module, image_size: int | None) -> Preprocessing:

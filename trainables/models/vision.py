@@ -45,8 +45,7 @@ def build(name: str, *, weights: str, classes: int, image_size: int | None) -> M
         message = f"{name} cannot take images of {preprocessing.image_size} px: {error}"
         raise BadInput.at("data.image_size", f"{message}; leave data.image_size out to use the model's own") from None
     head = last_layer(network, order)
-    _load(network, name, weights, head)
-    dropped = tuple(f"{head}.{child}" for child, _ in network.get_submodule(head).named_parameters())
+    dropped = _load(network, name, weights, head)
     replace_layer(network, head, classes)
     return Model(network, head=(head,), dropped=dropped, preprocessing=preprocessing)
 
@@ -64,10 +63,10 @@ def _resized(network: nn.Module, state: State) -> State:
     return resized
 
 
-def _load(network: nn.Module, name: str, weights: str, head: str) -> None:
-    """Load a whole state dictionary; whatever the head was trained for, it is replaced."""
+def _load(network: nn.Module, name: str, weights: str, head: str) -> tuple[str, ...]:
+    """Load a whole state dictionary but for the head and auxiliary classifiers; return the names left out."""
     if weights == "none":
-        return
+        return ()
     if weights == "default":
         chosen = zoo.get_model_weights(name).DEFAULT
         try:
@@ -78,7 +77,9 @@ def _load(network: nn.Module, name: str, weights: str, head: str) -> None:
         source = f"torchvision's {chosen}"
     else:
         state, source = read_state(Path(weights)), weights
-    load_state(network, _resized(network, state), source=source, ignore=rf"{AUXILIARY}|^{re.escape(head)}\.")
+    left_out = rf"{AUXILIARY}|^{re.escape(head)}\."
+    load_state(network, _resized(network, state), source=source, ignore=left_out)
+    return tuple(tensor for tensor in state if re.search(left_out, tensor))
 
 
 def _preprocessing(name: str, image_size: int | None) -> Preprocessing:

@@ -51,7 +51,7 @@ def cut(network: nn.Module, head: Sequence[str], order: Mapping[str, int]) -> tu
     ``head`` names the modules that belong to the task, ``order`` comes from `call_order`. Every
     parameter and buffer lies in exactly one block; a tied one in the first that uses it.
     """
-    units = [unit for unit in _units(network, "", listed=False) if not _within(unit.name, head)]
+    units = [unit for unit in _units(network, "", listed=False) if not within(unit.name, head)]
     _place(units, order)
     units.sort(key=lambda unit: unit.position)
     with_weights = [unit for unit in units if _has_tensors(unit.module)]
@@ -61,7 +61,7 @@ def cut(network: nn.Module, head: Sequence[str], order: Mapping[str, int]) -> tu
     names = [name for name, _ in members]
     owned = [[unit.name for unit in block] for _, block in members]
     members_of_head = [name for name in head if name]
-    return _describe(network, [*names, "head"], [*owned, members_of_head])
+    return describe(network, [*names, "head"], [*owned, members_of_head])
 
 
 def depth(blocks: Sequence[Block]) -> int:
@@ -122,7 +122,8 @@ def _has_tensors(module: nn.Module) -> bool:
     return any(True for _ in module.parameters()) or any(True for _ in module.buffers())
 
 
-def _within(name: str, owners: Sequence[str]) -> bool:
+def within(name: str, owners: Sequence[str]) -> bool:
+    """Tell whether the module ``name`` is one of ``owners`` or lies inside one."""
     return any(name == owner or name.startswith(f"{owner}.") for owner in owners)
 
 
@@ -134,7 +135,7 @@ def _place(units: list[Unit], order: Mapping[str, int]) -> None:
     """
     previous = -1.0
     for unit in units:
-        calls = [order[name] for name in order if _within(name, [unit.name])]
+        calls = [order[name] for name in order if within(name, [unit.name])]
         unit.position = float(min(calls)) if calls else -1.0 if _has_tensors(unit.module) else previous + 1e-6
         previous = unit.position
 
@@ -168,11 +169,11 @@ def _gather(units: list[Unit], with_weights: list[Unit]) -> list[tuple[str, list
     return gathered
 
 
-def _describe(network: nn.Module, names: Sequence[str], owners: Sequence[Sequence[str]]) -> tuple[Block, ...]:
+def describe(network: nn.Module, names: Sequence[str], owners: Sequence[Sequence[str]]) -> tuple[Block, ...]:
     """Name what each block owns; what no block owns, a container's own tensors, belongs to the stem."""
     # Under all its names: a module that two others share belongs to the first that uses it.
     modules = dict(network.named_modules(remove_duplicate=False))
-    members = [{n for n in modules if _within(n, owner)} for owner in owners]
+    members = [{n for n in modules if within(n, owner)} for owner in owners]
     owner_of_module = {name: index for index, block in enumerate(members) for name in block}
     owner: dict[int, int] = {}
     for tensors in (network.named_parameters(remove_duplicate=False), network.named_buffers(remove_duplicate=False)):

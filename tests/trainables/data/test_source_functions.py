@@ -128,11 +128,11 @@ def test_an_exception_of_the_function_is_reported_with_its_type_and_line(loaded)
 
 
 def test_a_function_that_is_not_there_is_guessed(loaded) -> None:
-    assert "has no function sample (did you mean samples?)" in message(loaded, "return {}", function="sample")
+    assert "has no function 'sample' (did you mean samples?)" in message(loaded, "return {}", function="sample")
 
 
 def test_a_module_that_is_not_there_is_named() -> None:
     with pytest.raises(
-        BadInput, match=r"data\.source: no_such_module:f failed with ModuleNotFoundError: No module named"
+        BadInput, match=r"data\.source: cannot import 'no_such_module': ModuleNotFoundError: No module named"
     ):
         load(DataConfig(source="no_such_module:f"), "image")

@@ -13,6 +13,8 @@ import torch
 from spaces.errors import BadInput
 from trainables.models import catalogue
 from trainables.models.model import Model
+from trainables.run import blocks_of
+from trainables.tasks.catalogue import TASKS
 
 NETWORK = """
 class Net(nn.Module):
@@ -121,8 +123,8 @@ def test_a_weights_file_goes_over_the_functions_own(build: Build, tmp_path: Path
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("def build():\n    return 3\n", "must return an nn.Module, got int"),
-        ("def build():\n    return {'model': Net()}\n", "must return an nn.Module, got dict"),
+        ("def build():\n    return 3\n", "must return an nn.Module, or one and its blocks, got int"),
+        ("def build():\n    return {'model': Net()}\n", "must return an nn.Module, or one and its blocks, got dict"),
         ("def build():\n    raise OSError('no weights here')\n", "failed with OSError: no weights here"),
         ("def built():\n    return Net()\n", "has no function 'build' (did you mean built?)"),
         ("build = 3\n", "has no function 'build'"),
@@ -137,6 +139,17 @@ def test_a_weights_file_goes_over_the_functions_own(build: Build, tmp_path: Path
 )
 def test_what_a_function_may_not_do(build: Build, body: str, expected: str) -> None:
     assert expected in told(build, body)
+
+
+def test_a_function_may_declare_the_blocks_of_its_network(build: Build) -> None:
+    model = build("def build():\n    return Net(), ['second']\n")
+    assert model.blocks == (("second",),)
+    blocks = blocks_of(model, TASKS["image-classification"])
+    assert [block.parameters for block in blocks] == [
+        ("first.weight", "first.bias"),
+        ("second.weight", "second.bias"),
+        ("fc.weight", "fc.bias"),
+    ]
 
 
 @pytest.mark.parametrize(

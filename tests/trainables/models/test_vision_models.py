@@ -48,9 +48,18 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_last_layer_is_new_and_has_a_class_each(name: str, head: str, size: int) -> None:
     model = build(name, classes=5, image_size=size)
     assert model.head == (head,)
-    assert all(tensor.startswith(f"{head}.") for tensor in model.dropped)
+    assert model.dropped == ()  # random weights: nothing learned is lost
     model.network.eval()
     assert model.network(torch.zeros(2, 3, size, size)).shape == (2, 5)
+
+
+def test_what_the_new_head_replaces_is_named_auxiliary_classifiers_included(saved: Path, tmp_path: Path) -> None:
+    dropped = build("squeezenet1_1", weights=str(saved), classes=3, image_size=64).dropped
+    assert set(dropped) == {"classifier.1.weight", "classifier.1.bias"}
+    path = tmp_path / "googlenet.pth"
+    torch.save(zoo.googlenet(weights=None, init_weights=False).state_dict(), path)
+    dropped = build("googlenet", weights=str(path), classes=3, image_size=64).dropped
+    assert {name.partition(".")[0] for name in dropped} == {"aux1", "aux2", "fc"}
 
 
 def test_the_backbone_is_the_files_and_the_head_is_not(saved: Path) -> None:

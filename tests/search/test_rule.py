@@ -1,0 +1,194 @@
+"""The rule in a study: measured once, its points first, its choice confirmed and compared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.proposals import COMPARED_SEEDS, floor, for_confirmation, for_control, for_rule, to_confirm
+from search.report.markdown import _rule as section
+from search.results import rule as reported
+from search.results.intervals import sample
+from search.rule import RULE, Rule, advise, read
+from search.sampler import Sampling, StudySearcher
+from search.storage import load_study
+from spaces.check import outside
+from spaces.controls import controls
+from spaces.domain import Choice
+from spaces.param import Space
+from spaces.presets import Setting, build, defaults
+from spaces.strategy import Full, Probe, Strategy, Top, from_point, to_point
+from tests.support import tiny_trials
+from tests.support.tiny_trials import BLOCKS, TRAIN
+
+SETTING = Setting("image", "adamw", BLOCKS)
+STANDARD = build("standard", SETTING)
+CONTROLS = [strategy.canonical(BLOCKS) for strategy in controls(defaults(SETTING)).values()]
+
+
+def advised(folder: Path, space: Space = STANDARD, trials: int = 20, **values: Any) -> Rule:
+    return advise(tiny_trials.images(folder, **values), space, CONTROLS, trials, gpu=False)
+
+
+@pytest.fixture(scope="module")
+def rule(tmp_path_factory: pytest.TempPathFactory) -> Rule:
+    return advised(tmp_path_factory.mktemp("rule"))
+
+
+def test_the_rule_says_what_it_measured(rule: Rule) -> None:
+    assert (rule.size, rule.samples, rule.classes) == ("small", TRAIN, 3)
+    assert rule.similarity in ("similar", "dissimilar")
+    assert set(rule.transfer["gain"]) == {"mean", "low", "high"}
+    assert len(rule.transfer["random"]) == 3
+    assert rule.note is None
+    assert rule.lines[0].startswith(f"rule: small ({TRAIN} samples, 3 classes), {rule.similarity} (transfer gain ")
+    assert [line for line in rule.lines if "tried first" in line] == [
+        f"rule: tried first: {strategy}" for strategy in rule.strategies
+    ]
+
+
+def test_the_choice_is_the_first_point_of_the_measured_quadrant(rule: Rule) -> None:
+    assert rule.answer is not None
+    assert rule.strategies[0] == rule.answer
+    assert rule.answer.freezing == (Probe() if rule.similarity == "similar" else Top(2))
+
+
+@pytest.mark.parametrize("trials", [1, 2, 5, 40])
+def test_at_most_half_of_the_budget_is_the_rule_s(tmp_path: Path, trials: int) -> None:
+    found = advised(tmp_path, trials=trials)
+    assert len(found.tried) <= trials // 2
+    assert not {strategy.key for strategy in found.strategies} & {strategy.key for strategy in CONTROLS}
+    assert [problem for strategy in found.strategies for problem in outside(STANDARD, strategy)] == []
+
+
+def test_what_the_space_does_not_hold_is_dropped_and_said(tmp_path: Path) -> None:
+    space = build("standard", SETTING, {"freezing": Choice(("full",)), "reinit": Choice(("none",))})
+    found = advised(tmp_path, space)
+    assert found.answer is None
+    assert found.dropped
+    assert all("lies outside the space: space." in sentence for sentence in found.dropped)
+    assert set(found.lines) >= {f"rule: not tried: {sentence}" for sentence in found.dropped}
+
+
+def test_a_measurement_that_fails_leaves_the_similarity_open_and_says_why(tmp_path: Path) -> None:
+    broken = "\n\ndef fragile(pretrained: bool = True):\n    return Net() if pretrained else 1 / 0\n"
+    config = tiny_trials.of_function(tiny_trials.images(tmp_path, broken), "fragile")
+    found = advise(config, STANDARD, CONTROLS, 40, gpu=False)
+    assert found.unsure
+    assert found.note is not None
+    assert "ZeroDivisionError" in found.note
+    assert found.note in "\n".join(found.lines)
+    assert {"probe", "lp_ft", "top", "window", "gradual"} <= {str(point["freezing"]) for point in found.tried}
+
+
+def test_a_rule_survives_the_storage(rule: Rule) -> None:
+    import json
+
+    again = read(json.loads(json.dumps(asdict(rule))))
+    assert again.strategies == rule.strategies
+    assert again.answer == rule.answer
+    assert again.lines == rule.lines
+
+
+def test_the_rule_s_points_come_after_the_controls_and_count_in_the_budget(tmp_path: Path, rule: Rule) -> None:
+    config = tiny_trials.images(tmp_path)
+    queue = for_control(CONTROLS, 0) + for_rule(rule.strategies, 0)
+    budget = len(rule.strategies) + 2
+    search = StudySearcher(tmp_path, "search", config, queue, Sampling(STANDARD, budget, 0))
+    last = {"epoch": 2, "score": 0.5, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0, "cost": 1.0}
+    handed = 0
+    while search.suggest(str(handed)) != "FINISHED":
+        search.on_trial_complete(str(handed), last)
+        handed += 1
+    assert handed == len(CONTROLS) + budget
+    study = load_study(tmp_path, "search")
+    assert study is not None
+    trials = [trial for trial in study.get_trials() if "reused_of" not in trial.user_attrs]
+    assert [trial.user_attrs["role"] for trial in trials] == ["control"] * 3 + ["rule"] * (budget - 2) + ["search"] * 2
+    assert [trial.user_attrs["stage"] for trial in trials] == ["control"] * 3 + ["search"] * budget
+    points = [from_point(trial.user_attrs["strategy"]) for trial in trials[3 : 3 + len(rule.strategies)]]
+    assert points == list(rule.strategies)
+    assert all(trial.params for trial in trials[3:])  # the sampler learns from them
+
+
+def test_a_point_that_the_space_knows_under_another_name_is_tried_all_the_same(tmp_path: Path) -> None:
+    space = build("standard", SETTING, {"freezing": Choice(("top",))})
+    full = Strategy(Full(), 1e-3, lr_ratio=0.3, weight_decay=1e-4)
+    assert outside(space, full) == []
+    search = StudySearcher(tmp_path, "search", tiny_trials.images(tmp_path), for_rule([full], 0), Sampling(space, 1, 0))
+    order = search.suggest("a")
+    assert isinstance(order, dict)
+    assert order["config"]["strategy"] == to_point(full)
+
+
+def strategies(*rates: float) -> dict[str, Strategy]:
+    return {strategy.key: strategy for strategy in (Strategy(Probe(), rate) for rate in rates)}
+
+
+def test_controls_and_the_rule_s_choice_get_three_seeds_and_finalists_all() -> None:
+    finalists, besides, choice = strategies(1e-3, 2e-3), strategies(3e-3), Strategy(Probe(), 4e-3)
+    wanted = to_confirm(finalists, besides, choice, seeds=5)
+    assert [(strategy.head_lr, role, seeds) for strategy, role, seeds in wanted] == [
+        (3e-3, "control", COMPARED_SEEDS),
+        (4e-3, "rule", COMPARED_SEEDS),
+        (1e-3, "finalist", 5),
+        (2e-3, "finalist", 5),
+    ]
+    assert {seeds for *_, seeds in to_confirm(finalists, besides, choice, seeds=2)} == {2}
+
+
+def test_a_rule_s_choice_that_is_a_finalist_is_confirmed_once_with_all_seeds() -> None:
+    finalists = strategies(1e-3)
+    [choice] = finalists.values()
+    assert to_confirm(finalists, {}, choice, seeds=5) == [(choice, "rule", 5)]
+    assert to_confirm({}, finalists, choice, seeds=5) == [(choice, "control", COMPARED_SEEDS)]
+    assert to_confirm(finalists, {}, None, seeds=5) == [(choice, "finalist", 5)]
+
+
+def test_the_floor_is_what_is_compared_and_two_seeds_a_finalist() -> None:
+    compared = to_confirm({}, strategies(3e-3), Strategy(Probe(), 4e-3), seeds=5)
+    assert floor(compared, finalists=4, seeds=5) == 2 * COMPARED_SEEDS + 4 * 2
+    assert floor(to_confirm({}, strategies(3e-3), None, seeds=1), finalists=4, seeds=1) == 5
+
+
+def test_confirmation_goes_seed_by_seed() -> None:
+    one, other = Strategy(Probe(), 1e-3), Strategy(Probe(), 2e-3)
+    queue = for_confirmation([(one, "control", 1), (other, "finalist", 3)], seed=7)
+    assert [(proposal.seed, proposal.strategy) for proposal in queue] == [(8, one), (8, other), (9, other), (10, other)]
+
+
+def test_the_report_compares_the_recommendation_with_the_rule(rule: Rule) -> None:
+    assert rule.answer is not None
+    labels = np.zeros(100, dtype=np.int64)
+    rows = {rule.answer.key: [labels + (np.arange(100) < 40)] * 2, "best": [labels + (np.arange(100) < 10)] * 2}
+    test = sample(labels, rows, "accuracy")
+    facts = {RULE: asdict(rule)}
+    gain = reported.against_rule(facts, test, "best")
+    assert gain is not None
+    assert gain.mean == pytest.approx(0.3)
+    told = reported.told(facts, gain, trained=99 * rule.transfer["seconds"])
+    assert told is not None
+    assert told["share"] == pytest.approx(0.01)
+    assert {"quadrant", "size", "similarity", "strategy", "delta"} <= set(told)
+    assert told["quadrant"] == f"small, {rule.similarity}"
+    assert told["strategy"] == str(rule.answer)
+    assert told["delta_low"] < told["delta"] < told["delta_high"]
+    assert f"{told['delta']:+.4f}" in "\n".join(section(told))
+    own = reported.against_rule(facts, test, rule.answer.key)
+    assert own is not None
+    assert own.mean == 0
+
+
+def test_without_a_confirmed_choice_there_is_no_difference(rule: Rule) -> None:
+    assert reported.told({}, None, trained=0.0) is None
+    nowhere = {RULE: asdict(replace(rule, choice=None))}
+    labels = np.zeros(10, dtype=np.int64)
+    assert reported.against_rule(nowhere, sample(labels, {"best": [labels]}, "accuracy"), "best") is None
+    told = reported.told(nowhere, None, trained=0.0)
+    assert told is not None
+    assert (told["strategy"], told["delta"]) == (None, None)
+    assert "none that the space holds" in "\n".join(section(told))
