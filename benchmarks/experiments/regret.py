@@ -27,7 +27,7 @@ from benchmarks.regret.subject import Subject
 from benchmarks.row import Row
 from search.proposals import for_control
 from search.rungs import Rungs
-from search.sampler import Sampling
+from search.sampling import Sampling
 
 REPLAYS = 200
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)

@@ -17,7 +17,8 @@ from benchmarks.regret.grid import snapped
 from benchmarks.regret.replay import Handle
 from search.proposals import Proposal
 from search.rungs import Rungs
-from search.sampler import Sampling, StudySearcher
+from search.sampler import StudySearcher
+from search.sampling import Sampling
 from spaces.domain import Value
 from spaces.param import Space
 from spaces.quadrants import Quadrant, advice
