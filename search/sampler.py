@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 from ray.tune.search import Searcher
 
@@ -24,11 +24,11 @@ from search.progress import Tell, silent
 from search.proposals import Proposal
 from search.rungs import Rungs
 from search.storage import open_study
+from search.variants import VARIANTS
 from spaces.check import drawn
 from spaces.param import Space
 from spaces.strata import stratum
 from spaces.strategy import to_point
-from spaces.suggest import suggest
 from trainables.config import TrialConfig
 from trainables.trial import Order
 
@@ -67,9 +67,7 @@ def sampler_of(name: str, seed: int, number: int) -> BaseSampler:
     So that a study that was interrupted proposes what one that was not would have.
     """
     own = int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")
-    if name == "random":
-        return RandomSampler(seed=own)
-    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=own)
+    return VARIANTS[name].sampler(own)
 
 
 class StudySearcher(Searcher):
@@ -189,11 +187,13 @@ class StudySearcher(Searcher):
         """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
         space = self._sampling.space if self._sampling else None
         point = drawn(space, proposal.strategy) if space else None
-        if point is not None:
+        if self._sampling and point is not None:
+            # What the point leaves open is drawn, and drawn again by a study of the same seed.
+            self._study.sampler = sampler_of("random", self._sampling.seed, len(self._study.trials))
             self._study.enqueue_trial(point)
         trial = self._study.ask()
-        if space and point is not None:
-            suggest(space, trial)  # type: ignore[arg-type]
+        if self._sampling and point is not None:
+            VARIANTS[self._sampling.sampler].walk(self._sampling.space, trial)  # type: ignore[arg-type]
         self._handed[proposal.strategy.key] = trial.number
         return trial
 
@@ -204,7 +204,7 @@ class StudySearcher(Searcher):
             number = len(self._study.get_trials(deepcopy=False))
             self._study.sampler = sampler_of(name, sampling.seed, number)
             trial = self._study.ask()
-            strategy = suggest(sampling.space, trial)  # type: ignore[arg-type]
+            strategy = VARIANTS[sampling.sampler].walk(sampling.space, trial)  # type: ignore[arg-type]
             if strategy.key not in self._handed:
                 self._handed[strategy.key] = trial.number
                 self._handed_out += 1
