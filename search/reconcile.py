@@ -15,10 +15,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search import record
 from search.proposals import Proposal
 from search.record import RETRIED, Live
+from search.variants import Walk
 from spaces.param import Space
 from spaces.strata import stratum
 from spaces.strategy import from_point
-from spaces.suggest import suggest
 
 Asked = tuple[str, str, int]  # stage, key and seed: what is asked for once
 
@@ -118,7 +118,7 @@ def enqueue(point: dict[str, Any], study: optuna.Study, torn: Trial | None) -> T
     return None
 
 
-def redraw(trial: Trial, space: Space) -> None:
+def redraw(trial: Trial, space: Space, walk: Walk) -> None:
     """Complete a draw that was cut short, with the values it would have had; ``trial.study`` has the draw's sampler.
 
     The first values of the draw stand already and would not be drawn again, which would leave other
@@ -128,6 +128,6 @@ def redraw(trial: Trial, space: Space) -> None:
     copy = optuna.create_study(direction=study.direction, sampler=study.sampler)
     copy.add_trials(study.get_trials(deepcopy=True)[: trial.number])
     drawn = copy.ask()
-    suggest(space, drawn)  # type: ignore[arg-type]
+    walk(space, drawn)  # type: ignore[arg-type]
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         study.sampler = PartialFixedSampler(drawn.params, RandomSampler(seed=0))

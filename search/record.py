@@ -46,10 +46,11 @@ class Live:
         return f"c{self.trial.number}" if self.proposal.stage == "confirm" else str(self.trial.number)
 
 
-def begin(live: Live) -> None:
-    """Write down what is to be trained; ``strategy`` comes last and says that all of it stands."""
+def begin(live: Live) -> Live:
+    """Write down what is to be trained; ``strategy`` comes last and says that all of it stands. Return ``live``."""
     for name, value in live.proposal.attributes.items():
         live.trial.set_user_attr(name, value)
+    return live
 
 
 def epoch(live: Live, result: Result) -> None:

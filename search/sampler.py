@@ -28,10 +28,10 @@ from search.results.evidence import now
 from search.rungs import Rungs
 from search.sampling import DUPLICATES_IN_A_ROW, EXHAUSTED_AFTER, Sampling, duplicates, sampler_of
 from search.storage import CONFIRM, open_study
+from search.variants import VARIANTS
 from spaces.check import drawn
 from spaces.strata import stratum
 from spaces.strategy import to_point
-from spaces.suggest import suggest
 from trainables import checkpoint
 from trainables.config import TrialConfig
 from trainables.trial import Order
@@ -191,50 +191,50 @@ class StudySearcher(Searcher):
         if self._queue:
             proposal = self._queue.popleft()
             self._handed_out += proposal.stage == "search"
-            return self._begin(self._ask_for(proposal), proposal)
+            return record.begin(Live(self._ask_for(proposal), proposal))
         return self._sample(self._sampling) if self._sampling and self._draws_left else None
-
-    def _begin(self, trial: Trial, proposal: Proposal) -> Live:
-        live = Live(trial, proposal)
-        record.begin(live)
-        return live
 
     def _ask(self) -> Trial:
         """Open a trial, or the one that an earlier session opened and did not get to fill."""
         torn, self._torn = self._torn, None
         return torn or self._study.ask()
 
+    @property
+    def _number(self) -> int:
+        """The number of the trial that is asked for next."""
+        return self._torn.number if self._torn else len(self._study.get_trials(deepcopy=False))
+
     def _ask_for(self, proposal: Proposal) -> Trial:
         """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
-        space = self._sampling.space if self._sampling else None
-        point = drawn(space, proposal.strategy) if space else None
-        if point is not None:
+        point = drawn(self._sampling.space, proposal.strategy) if self._sampling else None
+        if self._sampling and point is not None:
+            # What the point leaves open is drawn, and drawn again by a study of the same seed.
+            self._study.sampler = sampler_of("random", self._sampling.seed, self._number)
             self._torn = enqueue(point, self._study, self._torn)
         trial = self._ask()
-        if space and point is not None:
-            suggest(space, trial)  # type: ignore[arg-type]
+        if self._sampling and point is not None:
+            VARIANTS[self._sampling.sampler].walk(self._sampling.space, trial)  # type: ignore[arg-type]
         self._handed[proposal.strategy.key] = trial.number
         return trial
 
     def _sample(self, sampling: Sampling) -> Live | None:
         """Draw until a strategy comes that was not tried; a duplicate of a finished one is told as reused."""
+        walk = VARIANTS[sampling.sampler].walk
         for attempt in range(duplicates(self._study, self._torn), EXHAUSTED_AFTER):
             name = sampling.sampler if attempt < DUPLICATES_IN_A_ROW else "random"
-            number = self._torn.number if self._torn else len(self._study.get_trials(deepcopy=False))
-            self._study.sampler = sampler_of(name, sampling.seed, number)
+            self._study.sampler = sampler_of(name, sampling.seed, self._number)
             if self._torn:
-                redraw(self._torn, sampling.space)
+                redraw(self._torn, sampling.space, walk)
             trial = self._ask()
-            strategy = suggest(sampling.space, trial)  # type: ignore[arg-type]
+            strategy = walk(sampling.space, trial)  # type: ignore[arg-type]
             if strategy.key not in self._handed:
                 self._handed[strategy.key] = trial.number
                 self._handed_out += 1
-                return self._begin(trial, Proposal(strategy, "search", sampling.seed))
+                return record.begin(Live(trial, Proposal(strategy, "search", sampling.seed)))
             self._reuse(trial, Proposal(strategy, "search", sampling.seed))
         self.exhausted = True
-        self._tell(
-            {"event": "note", "message": f"space exhausted: {EXHAUSTED_AFTER} draws in a row were tried already"}
-        )
+        message = f"space exhausted: {EXHAUSTED_AFTER} draws in a row were tried already"
+        self._tell({"event": "note", "message": message})
         return None
 
     def _reuse(self, trial: Trial, proposal: Proposal) -> None:

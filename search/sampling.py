@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import Trial
 
+from search.variants import VARIANTS
 from spaces.param import Space
 
 DUPLICATES_IN_A_ROW = 5  # then the next point is drawn at random
@@ -31,9 +32,7 @@ def sampler_of(name: str, seed: int, number: int) -> BaseSampler:
     So that a study that was interrupted proposes what one that was not would have.
     """
     own = int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")
-    if name == "random":
-        return RandomSampler(seed=own)
-    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=own)
+    return VARIANTS[name].sampler(own)
 
 
 def duplicates(study: optuna.Study, torn: Trial | None) -> int:

@@ -32,6 +32,19 @@ def suggest(space: Space, source: Suggests) -> Strategy:
     return from_point(dict(space.fixed) | point).canonical(space.blocks)
 
 
+def suggest_all(space: Space, source: Suggests) -> Strategy:
+    """Ask ``source`` for every dimension, whatever holds, and return the canonical strategy of those that apply.
+
+    To a source that learns, the space has the same dimensions at every point.
+    """
+    drawn = {param.name: param.domain.tidy(_ask(param, source)) for param in space}
+    point: Point = {}
+    for param in space:
+        if param.active(point):
+            point[param.name] = drawn[param.name]
+    return from_point(dict(space.fixed) | point).canonical(space.blocks)
+
+
 def _ask(param: Param, source: Suggests) -> Value:
     match param.domain:
         case Choice(values=values):
