@@ -52,11 +52,3 @@ def test_the_page_says_what_was_cut(cut: Path) -> None:
     assert "Time was up in the search (budget.hours: 0.0416667): " in page
     assert "Time was up in the confirmation" in page
     assert " never begun." in page
-
-
-@pytest.mark.slow
-def test_a_trial_that_time_stopped_is_pruned_with_that_reason(cut: Path) -> None:
-    trials = pd.read_parquet(cut / "tables" / "trials.parquet")
-    stopped = trials[trials["reason"].fillna("").str.endswith("time was up")]
-    assert set(stopped["state"]) == {"pruned"}
-    assert all(1 <= epochs < 3 for epochs in stopped["epochs"])
