@@ -81,6 +81,7 @@ def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, M
     changes = {
         "strategy": to_point(strategy_of(row)),
         "seed": int(row["seed"]),
+        "accumulate": _parts(run_dir, label),
         "code_path": attributes(run_dir)["folder"],  # where the modules that the study names lie
     }
     own = epochs[epochs["trial"] == label]
@@ -89,6 +90,18 @@ def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, M
         resolved.config.resources,
         {int(each["epoch"]): plain(each) for each in own.to_dict("records")},
     )
+
+
+def _parts(run_dir: Path, label: str) -> int:
+    """Return the parts its batches went through the network in: more than 1 after the trial ran out of memory."""
+    from search.record import RETRIED
+    from search.storage import CONFIRM, SEARCH, load_study
+
+    study = load_study(run_dir, CONFIRM if label.startswith("c") else SEARCH)
+    if study is None:
+        return 1
+    kept = study.get_trials(deepcopy=False)[int(label.removeprefix("c"))].user_attrs
+    return int(kept.get(RETRIED, {}).get("accumulate", 1))
 
 
 def row_of(trials: pd.DataFrame, label: str) -> pd.Series[Any]:
