@@ -81,7 +81,7 @@ def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, M
     changes = {
         "strategy": to_point(strategy_of(row)),
         "seed": int(row["seed"]),
-        "accumulate": _parts(run_dir, label),
+        "accumulate": parts_of(run_dir, label),
         "code_path": attributes(run_dir)["folder"],  # where the modules that the study names lie
     }
     own = epochs[epochs["trial"] == label]
@@ -92,7 +92,7 @@ def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, M
     )
 
 
-def _parts(run_dir: Path, label: str) -> int:
+def parts_of(run_dir: Path, label: str) -> int:
     """Return the parts its batches went through the network in: more than 1 after the trial ran out of memory."""
     from search.record import RETRIED
     from search.storage import CONFIRM, SEARCH, load_study
