@@ -35,7 +35,7 @@ class Epoch:
     score: float
     seconds: float
     cost: float  # forward passes of the whole network, see `cost`
-    certificate: str  # ok, broken, or none where nothing is frozen
+    certificate: str  # of the trial so far: ok, broken, or none where nothing ever was frozen
     failure: str | None = None
     predictions: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # on validation
 
@@ -148,8 +148,10 @@ def _record(run: Run, epoch: int, losses: list[float], before: str | None, start
             failure = f"diverged: the validation loss is {val_loss} in epoch {epoch}"
     else:
         failure = f"diverged: the training loss is {losses[-1]} in epoch {epoch}, step {len(losses)}"
-    after = certificate(run.network, run.plan.phase(epoch - 1))
-    kept = "none" if before is None else "ok" if after == before else "broken"
+    kept = "broken" if certificate(run.network, run.plan.phase(epoch - 1)) != before else "ok"
+    first = run.plan.phase(0)  # freezes the most: what has thawed since had stayed as it was until then
+    if not (first.frozen or first.frozen_buffers):
+        kept = "none"
     if kept == "broken":
         failure = f"certificate broken: a frozen parameter or buffer changed in epoch {epoch}"
     return Epoch(

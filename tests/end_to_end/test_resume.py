@@ -80,6 +80,7 @@ def cut(finished: Path, target: Path, attribute: str) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["end", "decision", "test_opened", "test_score"])
 def test_it_goes_on_in_the_stage_in_which_it_stopped(finished: Path, tmp_path: Path, attribute: str) -> None:
     run_dir = cut(finished, tmp_path / "run", attribute)
@@ -100,6 +101,7 @@ def extended(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(thawline.resume(run_dir, ["budget.trials=10", "finalists.count=3"], quiet=True).run_dir)
 
 
+@pytest.mark.slow
 def test_an_extension_keeps_what_stood(finished: Path, extended: Path) -> None:
     before, after = (pd.read_parquet(run / "tables" / "trials.parquet") for run in (finished, extended))
     there = after[after["trial"].isin(before["trial"])].reset_index(drop=True)
@@ -108,6 +110,7 @@ def test_an_extension_keeps_what_stood(finished: Path, extended: Path) -> None:
     assert len(searched) == 10
 
 
+@pytest.mark.slow
 def test_an_extension_records_the_second_opening_and_the_verdict_says_so(finished: Path, extended: Path) -> None:
     openings = attributes(extended)["test_opened"]
     assert len(openings) == 2
@@ -119,6 +122,7 @@ def test_an_extension_records_the_second_opening_and_the_verdict_says_so(finishe
     assert "opened 2 times" in (extended / "report" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_an_extension_is_written_into_the_study_file_with_its_layer(finished: Path, extended: Path) -> None:
     before, after = ((run / "study.yaml").read_text().splitlines() for run in (finished, extended))
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
