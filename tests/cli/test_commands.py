@@ -304,7 +304,7 @@ def test_ctrl_c_exits_130_without_a_traceback(tmp_path: Path) -> None:
     assert command.stdout is not None
     assert command.stdout.readline() == "building\n"
     command.send_signal(signal.SIGINT)
-    _, told = command.communicate(timeout=30)
+    _, told = command.communicate(timeout=120)
     assert command.returncode == 130
     assert "Traceback" not in told
 

@@ -55,7 +55,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stopped]:
             early.append(command.stderr.readline())
             assert early[-1], "".join(early)
         WAYS[way](command)
-        _, told = command.communicate(timeout=60)
+        _, told = command.communicate(timeout=200)
         ended[way] = Stopped(command.returncode, told, folders[way] / "run")
     return ended
 
