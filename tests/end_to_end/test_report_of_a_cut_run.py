@@ -83,7 +83,8 @@ def test_a_run_cut_anywhere_has_a_report(finished: Path, journal: list[str], tmp
 
 def test_a_cut_run_keeps_the_trials_that_had_ended(finished: Path, journal: list[str], tmp_path: Path) -> None:
     whole, _ = load(finished)
-    ends = [number for number, line in enumerate(journal) if json.loads(line)["op_code"] == 6]  # a trial's state
+    states = [(number, json.loads(line)) for number, line in enumerate(journal)]  # 6: a trial's state; 0: running
+    ends = [number for number, entry in states if entry["op_code"] == 6 and entry["state"] != 0]
     folder = cut(finished, tmp_path / "run", ends[4] + 1)
     trials, epochs = load(folder)
     over = trials[trials["state"] != "running"]
