@@ -100,7 +100,7 @@ def build_table(name: str, processes: int, until: float) -> bool:
     print(f"{name}: {len(done)} trainings done, {len(left)} left", file=sys.stderr, flush=True)
     with partial.open("a", encoding="utf-8") as file, ProcessPoolExecutor(processes) as pool:
         queue = iter(left)
-        running = {pool.submit(curve, training) for training, _ in zip(queue, range(processes), strict=False)}
+        running = {pool.submit(curve, training) for _, training in zip(range(processes), queue, strict=False)}
         while running:
             finished = next(as_completed(running))
             running.remove(finished)

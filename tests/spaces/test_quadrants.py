@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spaces.check import check_space, outside
 from spaces.domain import Choice, Float, Int, nearest
 from spaces.param import Space
-from spaces.presets import MODALITIES, OPTIMIZERS, Setting, build
+from spaces.presets import Setting, build
 from spaces.quadrants import (
     QUADRANTS,
     SIMILAR_GAIN,
@@ -84,14 +84,12 @@ def test_the_points_are_those_of_the_table() -> None:
 
 
 @QUADRANT
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("modality", MODALITIES)
+# The table of dimensions names no range for texts under SGD.
+@pytest.mark.parametrize(("modality", "optimizer"), [("image", "adamw"), ("image", "sgd"), ("text", "adamw")])
 @pytest.mark.parametrize("blocks", [1, 2, 3, 17])
 def test_the_standard_space_holds_every_rule_point(
     quadrant: Quadrant, modality: str, optimizer: str, blocks: int
 ) -> None:
-    if (modality, optimizer) == ("text", "sgd"):
-        pytest.skip("the table of dimensions names no range for texts under SGD")
     space = build("standard", Setting(modality, optimizer, blocks))
     assert [point.problems for point in points(quadrant, space) if point.problems] == []
 
