@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.errors import require_run
 from search.layering import resolve
 from spaces.check import did_you_mean
 from spaces.errors import BadInput
@@ -73,8 +74,7 @@ def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, M
     from search.setup import template
     from spaces.strategy import to_point
 
-    if not (run_dir / "optuna.journal").is_file():
-        raise BadInput.at(str(run_dir), "is no run folder: it holds no optuna.journal (thawline ls runs lists them)")
+    require_run(run_dir)
     trials, epochs = load(run_dir)
     row = row_of(trials, label)
     resolved = resolve(run_dir / "study.yaml", look=False)

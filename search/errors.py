@@ -59,3 +59,13 @@ def explain(error: BaseException) -> tuple[str, ExitCode] | None:
         case KeyboardInterrupt():
             return "interrupted", ExitCode.INTERRUPTED
     return None
+
+
+def require_run(run_dir: Path) -> None:
+    """Refuse a folder that holds no run.
+
+    Raises:
+        BadInput: it has no journal.
+    """
+    if not (run_dir / "optuna.journal").is_file():
+        raise BadInput.at(str(run_dir), "is no run folder: it holds no optuna.journal (thawline ls runs lists them)")

@@ -10,8 +10,7 @@ from search.layering import Resolved
 from search.proposals import floor, to_confirm
 from search.rule import Rule, plan_rule
 from search.rungs import Rungs
-from search.setup import check, control_strategies
-from spaces.presets import longest_probe
+from search.setup import check, control_strategies, rungs_of
 from spaces.strata import STRATA
 
 DIRECT = "direct"  # the stratum of most strategies: what a search costs is reckoned by its rungs
@@ -64,8 +63,7 @@ def plan(resolved: Resolved) -> Planned:
     config = resolved.config
     controls = {strategy.key: strategy for strategy in control_strategies(config, checked.blocks).values()}
     rule = plan_rule(checked, controls.values())
-    wait = longest_probe(checked.space, config.budget.epochs)
-    rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)
+    rungs = rungs_of(config, checked.space)
     stopped = config.search.scheduler == "stratified"
     each = expected_epochs(rungs, DIRECT) if stopped else float(config.budget.epochs)
     # Who the finalists will be is unknown; they are counted as if none of them were a control or the rule's choice.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.clock import USED, Clock
-from search.errors import unwritable
+from search.errors import require_run, unwritable
 from search.layering import OVERRIDE, Resolved, dump, resolve
 from search.lock import hold
 from search.static_checks import check_files
@@ -73,9 +73,7 @@ def reread(run_dir: Path, overrides: Sequence[str]) -> tuple[Resolved, Mapping[s
     Raises:
         BadInput: it is no run folder, no trial was begun in it, or a key may not change any more.
     """
-    if not (run_dir / "optuna.journal").is_file():
-        message = "is no run folder: it holds no optuna.journal (thawline ls runs lists them)"
-        raise BadInput.at(str(run_dir), message)
+    require_run(run_dir)
     keys = [text.partition("=")[0].strip() for text in overrides]
     allowed = f"resume takes {', '.join(MAY_CHANGE[:2])}, {', '.join(f'{key}.*' for key in MAY_CHANGE[2:])}"
     message = f"cannot change in a run that has begun; {allowed}: start a new run for another study"

@@ -11,11 +11,12 @@ from search.config import StudyConfig, study_space
 from search.layering import Resolved
 from search.model_names import PREFIXES
 from search.progress import Progress
+from search.rungs import Rungs
 from spaces.check import check_space
 from spaces.controls import controls
 from spaces.errors import BadInput, Problem
 from spaces.param import Space
-from spaces.presets import Setting, defaults
+from spaces.presets import Setting, defaults, longest_probe
 from spaces.strategy import Strategy
 from trainables.config import TrialConfig
 from trainables.data.source import Dataset
@@ -107,3 +108,9 @@ def names_functions(config: StudyConfig) -> bool:
     """Tell whether the study names functions of the user's own, found beside the study file."""
     kind, _, _ = config.model.partition(":")
     return config.data.source is not None or kind not in PREFIXES
+
+
+def rungs_of(config: StudyConfig, space: Space) -> Rungs:
+    """Return the study's rungs, still empty."""
+    wait = longest_probe(space, config.budget.epochs)
+    return Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)

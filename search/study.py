@@ -23,7 +23,7 @@ from search.layering import Resolved, dump, resolve
 from search.lock import hold
 from search.progress import Progress
 from search.results.run import Results, report
-from search.setup import Checked, Setup, check, control_strategies, names_functions
+from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of
 from spaces.errors import BadInput
 from trainables.files import Unwritable
 
@@ -204,17 +204,14 @@ def _carry_out(setup: Setup) -> None:
 def _search(setup: Setup, room: Any) -> None:
     from search.proposals import for_control, for_rule
     from search.rule import rule_of
-    from search.rungs import Rungs
     from search.sampler import StudySearcher
     from search.sampling import Sampling
     from search.storage import SEARCH
     from search.tuner import carry_out
-    from spaces.presets import longest_probe
 
     config = setup.config
     stratified = config.search.scheduler == "stratified"
-    wait = longest_probe(setup.space, config.budget.epochs)
-    rungs = Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)
+    rungs = rungs_of(config, setup.space)
     queue = for_control(list(setup.controls.values()), config.search.seed)
     queue += for_rule(rule_of(setup).strategies, config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
