@@ -64,7 +64,7 @@ def plan(resolved: Resolved) -> Planned:
     controls = {strategy.key: strategy for strategy in control_strategies(config, checked.blocks).values()}
     rule = plan_rule(checked, controls.values())
     rungs = rungs_of(config, checked.space)
-    stopped = config.search.scheduler == "stratified"
+    stopped = config.search.scheduler != "none"
     each = expected_epochs(rungs, DIRECT) if stopped else float(config.budget.epochs)
     # Who the finalists will be is unknown; they are counted as if none of them were a control or the rule's choice.
     compared = to_confirm({}, controls, rule.answer, config.finalists.seeds)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
-from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search import record
 from search.proposals import Proposal
 from search.record import RETRIED, Live
-from search.variants import Walk
-from spaces.param import Space
 from spaces.strata import stratum
 from spaces.strategy import from_point
 
@@ -106,28 +101,3 @@ def rung_records(study: optuna.Study) -> Iterator[tuple[int, str, int, float]]:
         if "strategy" in kept and kept["stage"] == "search" and "reused_of" not in kept:
             family = stratum(from_point(kept["strategy"]))
             yield from ((trial.number, family, epoch, score) for epoch, score in trial.intermediate_values.items())
-
-
-def enqueue(point: dict[str, Any], study: optuna.Study, torn: Trial | None) -> Trial | None:
-    """Make ``point`` the next trial's: of the torn one where there is one, else of one that is to be asked for."""
-    if torn:
-        study._storage.set_trial_system_attr(torn._trial_id, "fixed_params", point)
-        return Trial(study, torn._trial_id)
-    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):  # else a session ended right here
-        study.enqueue_trial(point)
-    return None
-
-
-def redraw(trial: Trial, space: Space, walk: Walk) -> None:
-    """Complete a draw that was cut short, with the values it would have had; ``trial.study`` has the draw's sampler.
-
-    The first values of the draw stand already and would not be drawn again, which would leave other
-    random numbers for the rest: so it is drawn anew, whole, on a copy of the study as it was.
-    """
-    study = trial.study
-    copy = optuna.create_study(direction=study.direction, sampler=study.sampler)
-    copy.add_trials(study.get_trials(deepcopy=True)[: trial.number])
-    drawn = copy.ask()
-    walk(space, drawn)  # type: ignore[arg-type]
-    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-        study.sampler = PartialFixedSampler(drawn.params, RandomSampler(seed=0))

@@ -17,7 +17,7 @@ from optuna.trial import Trial, TrialState
 from search.faults import Remedy
 from search.progress import Event
 from search.proposals import Proposal
-from search.rungs import Rungs
+from search.rungs import Stopping
 from spaces.strata import stratum
 
 ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change")
@@ -104,7 +104,7 @@ def carry_out_end(live: Live, state: TrialState) -> None:
         live.trial.study.tell(live.trial.number, values=value, state=state)
 
 
-def event(live: Live, epochs: int, rungs: Rungs | None) -> Event:
+def event(live: Live, epochs: int, rungs: Stopping | None) -> Event:
     """Return where the trial stands, as progress tells it."""
     family = stratum(live.proposal.strategy)
     staged = rungs if live.proposal.stage == "search" else None

@@ -10,10 +10,26 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 Mode = Literal["min", "max"]
 DELAYED = "delayed"  # the stratum of gradual unfreezing and of probing first
+
+
+class Stopping(Protocol):
+    """What decides which trials are stopped early."""
+
+    def milestones(self, stratum: str) -> tuple[int, ...]:
+        """Return the epochs at which trials of ``stratum`` are compared."""
+
+    def rung(self, stratum: str, epoch: int) -> int | None:
+        """Return the number of the rung at ``epoch``, from 1, or None between rungs."""
+
+    def decide(self, trial: int, stratum: str, epoch: int, score: float) -> bool:
+        """Record the score and tell whether the trial goes on."""
+
+    def rebuild(self, records: Iterable[tuple[int, str, int, float]]) -> None:
+        """Enter (trial, stratum, epoch, score) records without deciding anything."""
 
 
 @dataclass

@@ -22,14 +22,12 @@ from search.clock import TIME_UP, TIME_WAS_UP, USED, Clock
 from search.faults import Remedy
 from search.progress import Tell, silent
 from search.proposals import Proposal
-from search.reconcile import enqueue, past, redraw, repeat, rung_records
+from search.reconcile import past, repeat, rung_records
 from search.record import Live
 from search.results.evidence import now
-from search.rungs import Rungs
-from search.sampling import DUPLICATES_IN_A_ROW, EXHAUSTED_AFTER, Sampling, duplicates, sampler_of
+from search.rungs import Stopping
+from search.sampling import EXHAUSTED_AFTER, Openings, Sampling, given, new
 from search.storage import CONFIRM, open_study
-from search.variants import VARIANTS
-from spaces.check import drawn
 from spaces.strata import stratum
 from spaces.strategy import to_point
 from trainables import checkpoint
@@ -47,7 +45,7 @@ class StudySearcher(Searcher):
         template: TrialConfig,
         queue: Iterable[Proposal],
         sampling: Sampling | None = None,
-        rungs: Rungs | None = None,
+        rungs: Stopping | None = None,
         tell: Tell = silent,
         clock: Clock | None = None,
     ) -> None:
@@ -67,7 +65,7 @@ class StudySearcher(Searcher):
         asked = before.asked
         self._queue = deque(each for each in queue if (each.stage, each.strategy.key, each.seed) not in asked)
         self._again = deque(before.unfinished)
-        self._torn = before.torn
+        self._openings = Openings(self._study, before.torn)
         self._handed_out = before.trained
         self._handed = before.tried
         self.ended = len(before.ended)
@@ -191,50 +189,24 @@ class StudySearcher(Searcher):
         if self._queue:
             proposal = self._queue.popleft()
             self._handed_out += proposal.stage == "search"
-            return record.begin(Live(self._ask_for(proposal), proposal))
+            trial = given(self._openings, proposal.strategy, self._sampling)
+            self._handed[proposal.strategy.key] = trial.number
+            return record.begin(Live(trial, proposal))
         return self._sample(self._sampling) if self._sampling and self._draws_left else None
-
-    def _ask(self) -> Trial:
-        """Open a trial, or the one that an earlier session opened and did not get to fill."""
-        torn, self._torn = self._torn, None
-        return torn or self._study.ask()
-
-    @property
-    def _number(self) -> int:
-        """The number of the trial that is asked for next."""
-        return self._torn.number if self._torn else len(self._study.get_trials(deepcopy=False))
-
-    def _ask_for(self, proposal: Proposal) -> Trial:
-        """Open the trial of a queued proposal; where the space holds it, the sampler learns from it too."""
-        point = drawn(self._sampling.space, proposal.strategy) if self._sampling else None
-        if self._sampling and point is not None:
-            # What the point leaves open is drawn, and drawn again by a study of the same seed.
-            self._study.sampler = sampler_of("random", self._sampling.seed, self._number)
-            self._torn = enqueue(point, self._study, self._torn)
-        trial = self._ask()
-        if self._sampling and point is not None:
-            VARIANTS[self._sampling.sampler].walk(self._sampling.space, trial)  # type: ignore[arg-type]
-        self._handed[proposal.strategy.key] = trial.number
-        return trial
 
     def _sample(self, sampling: Sampling) -> Live | None:
         """Draw until a strategy comes that was not tried; a duplicate of a finished one is told as reused."""
-        walk = VARIANTS[sampling.sampler].walk
-        for attempt in range(duplicates(self._study, self._torn), EXHAUSTED_AFTER):
-            name = sampling.sampler if attempt < DUPLICATES_IN_A_ROW else "random"
-            self._study.sampler = sampler_of(name, sampling.seed, self._number)
-            if self._torn:
-                redraw(self._torn, sampling.space, walk)
-            trial = self._ask()
-            strategy = walk(sampling.space, trial)  # type: ignore[arg-type]
+        for trial, strategy in new(self._openings, sampling, self._handed):
+            proposal = Proposal(strategy, "search", sampling.seed)
             if strategy.key not in self._handed:
                 self._handed[strategy.key] = trial.number
                 self._handed_out += 1
-                return record.begin(Live(trial, Proposal(strategy, "search", sampling.seed)))
-            self._reuse(trial, Proposal(strategy, "search", sampling.seed))
+                return record.begin(Live(trial, proposal))
+            self._reuse(trial, proposal)
         self.exhausted = True
-        message = f"space exhausted: {EXHAUSTED_AFTER} draws in a row were tried already"
-        self._tell({"event": "note", "message": message})
+        count = len(sampling.every or ())
+        why = f"all of its {count} strategies" if count else f"{EXHAUSTED_AFTER} draws in a row"
+        self._tell({"event": "note", "message": f"space exhausted: {why} were tried already"})
         return None
 
     def _reuse(self, trial: Trial, proposal: Proposal) -> None:

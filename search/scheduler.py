@@ -11,7 +11,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.stopper import Stopper
 
 from search.faults import Lost
-from search.rungs import Rungs
+from search.rungs import Stopping
 from search.sampler import StudySearcher
 
 CONTINUE, STOP = str(TrialScheduler.CONTINUE), str(TrialScheduler.STOP)
@@ -20,7 +20,7 @@ CONTINUE, STOP = str(TrialScheduler.CONTINUE), str(TrialScheduler.STOP)
 class StratifiedScheduler(FIFOScheduler):
     """Stops a search trial where its rung says so; controls and confirmations run to the end."""
 
-    def __init__(self, searcher: StudySearcher, rungs: Rungs | None) -> None:
+    def __init__(self, searcher: StudySearcher, rungs: Stopping | None) -> None:
         super().__init__()
         self._searcher = searcher
         self._rungs = rungs

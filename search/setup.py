@@ -111,6 +111,6 @@ def names_functions(config: StudyConfig) -> bool:
 
 
 def rungs_of(config: StudyConfig, space: Space) -> Rungs:
-    """Return the study's rungs, still empty."""
-    wait = longest_probe(space, config.budget.epochs)
+    """Return the study's rungs, still empty; for Ray's ASHA those it has in every stratum."""
+    wait = longest_probe(space, config.budget.epochs) if config.search.scheduler == "stratified" else 0
     return Rungs(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode, wait)

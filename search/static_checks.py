@@ -28,11 +28,6 @@ class Reserved:
 
 RESERVED = (
     Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),
-    Reserved(
-        "search.scheduler",
-        lambda c: c.search.scheduler == "asha",
-        "asha is not built yet; use stratified, or none to stop no trial early",
-    ),
     Reserved("data.augment", lambda c: c.data.augment != "none", "is not built yet; use none"),
     Reserved("finalists.resplit", lambda c: c.finalists.resplit, "is not built yet; use false"),
     Reserved(

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from search.clock import Clock
 from search.errors import ExitCode, StudyFailed, concerns, unwritable
@@ -23,6 +23,7 @@ from search.layering import Resolved, dump, resolve
 from search.lock import hold
 from search.progress import Progress
 from search.results.run import Results, report
+from search.rungs import Stopping
 from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of
 from spaces.errors import BadInput
 from trainables.files import Unwritable
@@ -210,16 +211,31 @@ def _search(setup: Setup, room: Any) -> None:
     from search.tuner import carry_out
 
     config = setup.config
-    stratified = config.search.scheduler == "stratified"
-    rungs = rungs_of(config, setup.space)
     queue = for_control(list(setup.controls.values()), config.search.seed)
     queue += for_rule(rule_of(setup).strategies, config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
     total = len(setup.controls) + config.budget.trials
-    used = rungs if stratified else None
-    searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress, setup.clock)
+    stopping = _stopping(setup)
+    searcher = StudySearcher(
+        setup.run_dir, SEARCH, setup.template, queue, sampling, stopping, setup.progress, setup.clock
+    )
     setup.progress.begin("search", total, searcher.ended)
-    carry_out(searcher, used, room, total)
+    carry_out(searcher, stopping, room, total)
+
+
+def _stopping(setup: Setup) -> Stopping | None:
+    from search.asha import RayAsha
+
+    config = setup.config
+    match config.search.scheduler:
+        case "stratified":
+            return rungs_of(config, setup.space)
+        case "asha":
+            return RayAsha(config.budget.epochs, config.search.grace, config.search.reduction, config.metric.mode)
+        case "none":
+            return None
+        case _:
+            assert_never(config.search.scheduler)
 
 
 def _no_usable_trial(folder: Path) -> str:

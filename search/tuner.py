@@ -42,7 +42,7 @@ from ray import tune  # noqa: E402
 from search.config import ResourcesConfig  # noqa: E402
 from search.errors import ExitCode, StudyFailed  # noqa: E402
 from search.faults import stopped_by  # noqa: E402
-from search.rungs import Rungs  # noqa: E402
+from search.rungs import Stopping  # noqa: E402
 from search.sampler import StudySearcher  # noqa: E402
 from search.scheduler import StopAtFault, StratifiedScheduler  # noqa: E402
 from trainables.trial import StrategyTrial, open_test  # noqa: E402
@@ -106,7 +106,7 @@ def slots(wanted: ResourcesConfig) -> Slots:
     return Slots(wanted.cpus_per_trial, per_trial, concurrent)
 
 
-def carry_out(searcher: StudySearcher, rungs: Rungs | None, room: Slots, most: int) -> None:
+def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots, most: int) -> None:
     """Run everything ``searcher`` hands out, ``most`` trials at the most. What came of it stands in Optuna.
 
     Raises:

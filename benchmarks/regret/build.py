@@ -94,6 +94,7 @@ def build_table(name: str, processes: int, until: float) -> bool:
     study = checked(name)
     partial = TABLES / f"{name}.jsonl"
     lines = _whole_lines(partial)
+    TABLES.mkdir(exist_ok=True)
     partial.write_text("".join(lines), encoding="utf-8")  # without what a kill tore
     done = set(map(_identity, lines))
     left = [t for t in trainings(study) if (t.key, t.config.seed) not in done]

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from spaces.domain import Choice, nearest
+from spaces.domain import nearest
+from spaces.every import every
 from spaces.param import Space
-from spaces.strategy import Point, Strategy, from_point, to_point
+from spaces.strategy import Strategy, from_point, to_point
 
 
 def grid(space: Space) -> tuple[Strategy, ...]:
     """Return each strategy once, in canonical form and in the order of the dimensions.
 
     Raises:
-        ValueError: a dimension is a range, of which there is no every value.
+        ValueError: a dimension is a range of real numbers, of which there is no every value.
     """
-    points: list[Point] = [{}]
-    for param in space:
-        if not isinstance(param.domain, Choice):
-            raise ValueError(f"space.{param.name} must be a list of values for a grid, got {param.domain}")
-        values = param.domain.values
-        points = [
-            extended
-            for point in points
-            for extended in ([point | {param.name: value} for value in values] if param.active(point) else [point])
-        ]
-    return tuple(dict.fromkeys(from_point(dict(space.fixed) | point).canonical(space.blocks) for point in points))
+    points = every(space)
+    if points is None:
+        raise ValueError(f"a grid needs lists of values, got a range among {', '.join(space.names)}")
+    return tuple(from_point(dict(space.fixed) | point).canonical(space.blocks) for point in points.values())
 
 
 def snapped(strategy: Strategy, space: Space) -> Strategy:

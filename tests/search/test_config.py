@@ -125,7 +125,6 @@ def test_a_package_may_be_named_as_it_is_installed(tmp_path: Path) -> None:
 def test_what_is_not_built_yet_is_refused_in_one_sentence(folder: Path, row: object) -> None:
     values = {
         "tracking": ("tracking", "[mlflow]"),
-        "search.scheduler": ("search", "{scheduler: asha}"),
         "data.augment": ("data", "{path: images, augment: crop}"),
         "finalists.resplit": ("finalists", "{resplit: true}"),
         "resources.workers_per_trial": ("resources", "{workers_per_trial: 2}"),

@@ -14,7 +14,8 @@ from search.report.markdown import _rule as section
 from search.results import rule as reported
 from search.results.intervals import sample
 from search.rule import RULE, Rule, advise, read
-from search.sampler import Sampling, StudySearcher
+from search.sampler import StudySearcher
+from search.sampling import Sampling
 from search.storage import load_study
 from spaces.check import outside
 from spaces.controls import controls

@@ -21,10 +21,11 @@ from search.proposals import Proposal, for_confirmation, for_control
 from search.results.load import load
 from search.rungs import Rungs
 from search.sampler import StudySearcher
-from search.sampling import Sampling
+from search.sampling import DUPLICATES_IN_A_ROW, Sampling
 from search.storage import load_study
 from spaces.check import outside
-from spaces.domain import Choice
+from spaces.domain import Choice, Float
+from spaces.every import every
 from spaces.presets import Setting, build
 from spaces.strategy import Full, Probe, Strategy, from_point
 from trainables import checkpoint
@@ -235,16 +236,21 @@ def small_space() -> Any:
     return build("quick", Setting("image", "adamw", 4), domains | {"reinit": Choice(("none",))})
 
 
+def middling_space() -> Any:
+    domains = {"head_lr": Choice((0.001, 0.01)), "lr_ratio": Choice((0.1, 1.0)), "reinit": Choice(("none",))}
+    return build("quick", Setting("image", "adamw", 4), domains | {"freezing": Choice(("probe", "top", "lp_ft"))})
+
+
 def test_a_duplicate_repeats_the_earlier_score_and_costs_no_budget(tmp_path: Path) -> None:
-    search = searcher(tmp_path, budget=5, space=small_space())
-    for number in range(4):
+    search = searcher(tmp_path, budget=20, space=middling_space())
+    for number in range(20):
         search.suggest(str(number))
-        finish(search, str(number), [0.1, 0.2, number / 4])
-    assert search.suggest("4") == "FINISHED"  # there are four points: every further draw repeats one
+        finish(search, str(number), [0.1, 0.2, number / 20])
+    assert search.suggest("20") == "FINISHED"
     reused = [trial for trial in held(tmp_path) if "reused_of" in trial.user_attrs]
-    assert len(reused) >= 50
+    assert reused
     trained = {str(t.number): t for t in held(tmp_path) if "reused_of" not in t.user_attrs}
-    assert len(trained) == 4
+    assert len(trained) == 20
     for trial in reused:
         twin = trained[trial.user_attrs["reused_of"]]
         assert trial.user_attrs["key"] == twin.user_attrs["key"]
@@ -254,16 +260,36 @@ def test_a_duplicate_repeats_the_earlier_score_and_costs_no_budget(tmp_path: Pat
     assert (trials["state"] == "reused").sum() == len(reused)
 
 
-def test_an_exhausted_space_ends_the_search_and_says_so(tmp_path: Path) -> None:
-    told: list[Event] = []
-    search = searcher(tmp_path, budget=10, space=small_space(), tell=told.append)
+def all_of(space: Any, tmp_path: Path, **options: Any) -> StudySearcher:
+    """Search until nothing is left."""
+    search = searcher(tmp_path, space=space, budget=1000, **options)
     trained = 0
     while search.suggest(str(trained)) != "FINISHED":
         finish(search, str(trained), [0.1, 0.2, 0.3])
         trained += 1
-    assert trained == 4
+    return search
+
+
+def test_a_space_of_so_many_strategies_is_searched_to_the_last_with_few_repeats(tmp_path: Path) -> None:
+    told: list[Event] = []
+    space = middling_space()
+    known = every(space)
+    assert known is not None
+    search = all_of(space, tmp_path, tell=told.append)
     assert search.exhausted
-    assert any("space exhausted" in event.get("message", "") for event in told)
+    kept = [trial.user_attrs for trial in held(tmp_path)]
+    assert sorted(attributes["key"] for attributes in kept if "reused_of" not in attributes) == sorted(known)
+    assert len(kept) <= (1 + DUPLICATES_IN_A_ROW) * len(known)
+    assert told[-1]["message"] == f"space exhausted: all of its {len(known)} strategies were tried already"
+
+
+def test_a_space_without_an_end_is_given_up_after_fifty_repeats_in_a_row(tmp_path: Path) -> None:
+    told: list[Event] = []
+    # Two learning rates to three digits, but to the search a range like any other.
+    domains = {"head_lr": Float(0.001, 0.00101), "freezing": Choice(("probe",))}
+    all_of(build("quick", Setting("image", "adamw", 4), domains), tmp_path, tell=told.append)
+    assert len({trial.user_attrs["key"] for trial in held(tmp_path)}) == 2
+    assert told[-1]["message"] == "space exhausted: 50 draws in a row were tried already"
 
 
 def test_controls_come_first_and_do_not_count(tmp_path: Path) -> None:

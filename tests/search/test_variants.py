@@ -11,7 +11,8 @@ import pytest
 
 from search.config import SearchConfig
 from search.proposals import for_control
-from search.sampler import Sampling, StudySearcher, sampler_of
+from search.sampler import StudySearcher
+from search.sampling import Sampling, sampler_of
 from search.variants import VARIANTS
 from spaces.check import outside
 from spaces.controls import controls
