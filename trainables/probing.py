@@ -49,10 +49,10 @@ def transfer_gain(pretrained: Truths, random: Sequence[Truths]) -> Estimate:
     """
     count, draws = len(pretrained), np.random.default_rng(0)
     chances = np.stack(random).astype(np.float64)
-    weights = draws.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    times = draws.multinomial(count, np.full(count, 1 / count), RESAMPLES)  # whole numbers: their sums are exact
     chosen = draws.integers(len(chances), size=(RESAMPLES, len(chances)))
-    by_network = weights @ chances.T
-    resampled = _share(weights @ pretrained, np.take_along_axis(by_network, chosen, axis=1).mean(axis=1), count)
+    by_network = times @ chances.T / count
+    resampled = _share(times @ pretrained / count, np.take_along_axis(by_network, chosen, axis=1).mean(axis=1), count)
     mean = _share(np.array(pretrained.mean()), np.array(chances.mean()), count)
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(float(mean), float(low), float(high))
