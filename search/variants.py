@@ -66,8 +66,19 @@ class Among(BaseSampler):
         sampler = TPESampler(multivariate=True, group=True, constant_liar=True, seed=self._seed)
         part = optuna.create_study(direction=study.direction, sampler=sampler)
         others = (other for other in study.get_trials(deepcopy=False) if other.number != trial.number)
-        part.add_trials([other for other in others if other.params and self._belongs(other, trial)])
+        part.add_trials([_bare(other) for other in others if other.params and self._belongs(other, trial)])
         return part.ask()
+
+
+def _bare(trial: FrozenTrial) -> FrozenTrial:
+    """Return what a sampler learns from, without the attributes, which are costly to copy."""
+    return optuna.trial.create_trial(
+        state=trial.state,
+        value=trial.value,
+        params=trial.params,
+        distributions=trial.distributions,
+        intermediate_values=trial.intermediate_values,
+    )
 
 
 def _drawn(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
