@@ -23,7 +23,7 @@ from search.layering import Resolved, dump, resolve
 from search.lock import hold
 from search.progress import Progress
 from search.results.run import Results, report
-from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of
+from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of, versions
 from spaces.errors import BadInput
 from trainables.files import Unwritable
 
@@ -132,6 +132,7 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         "own_modules": names_functions(config),
         "classes": list(checked.dataset.classes),
         "controls": {name: strategy.key for name, strategy in controls.items()},
+        "versions": versions(),
         "warnings": list(checked.dataset.warnings),
     }
     for name, value in facts.items():
