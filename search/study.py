@@ -189,12 +189,10 @@ def _carry_out(setup: Setup) -> None:
         room = slots(setup.config.resources)
         _search(setup, room)
         if not confirm.any_usable(setup.run_dir):
-            report(setup.run_dir)
-            raise StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
+            raise _nothing_usable(setup)
         confirm.confirm(setup, room)
         if confirm.decide_on_validation(setup) is None:
-            report(setup.run_dir)
-            raise StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
+            raise _nothing_usable(setup)
         confirm.open_the_test_set(setup, room)
     from search.export import native
 
@@ -221,6 +219,14 @@ def _search(setup: Setup, room: Any) -> None:
     searcher = StudySearcher(setup.run_dir, SEARCH, setup.template, queue, sampling, used, setup.progress, setup.clock)
     setup.progress.begin("search", total, searcher.ended)
     carry_out(searcher, used, room, total)
+
+
+def _nothing_usable(setup: Setup) -> StudyFailed:
+    """Write the report and show its table of reasons; return the error that ends the study."""
+    summary = report(setup.run_dir)
+    if not setup.progress.as_json:
+        print(summary)
+    return StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
 
 
 def _no_usable_trial(folder: Path) -> str:

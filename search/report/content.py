@@ -66,7 +66,7 @@ class Report:
     funnel: pd.DataFrame  # `search.results.pruning.FUNNEL`
     agreement: pd.DataFrame  # `search.results.pruning.AGREEMENT`: was pruning safe?
     borders: pd.DataFrame  # `search.results.borders.COLUMNS`, of the winner
-    weight_change: pd.DataFrame  # `search.results.winner.CHANGE`, of what is recommended
+    weight_change: pd.DataFrame  # `search.results.load.CHANGE_COLUMNS`, of what is recommended
     confusion: pd.DataFrame  # `search.results.winner.CONFUSION`, of what is recommended, on test
     search: Mapping[str, Any]
     compute: Compute
@@ -127,15 +127,15 @@ class _Answer:
 def gather(run_dir: Path) -> Report:
     """Read a run folder, finished or not."""
     config = resolve(run_dir / "study.yaml", look=False).config
-    trials, epochs = load.load(run_dir)
-    facts = load.attributes(run_dir)
-    predictions = evidence.all_predictions(run_dir)
+    recorded = load.read(run_dir)
+    trials, epochs, facts = recorded.trials, recorded.epochs, recorded.facts
+    predictions = evidence.all_predictions(run_dir, evidence.confirmed_of(trials))
     space = study_space(config, facts["blocks"]) if "blocks" in facts else None
     rungs = rungs_of(config, space) if space and config.search.scheduler == "stratified" else None
     decision = read_decision(facts[evidence.DECISION]) if evidence.DECISION in facts else None
     tested = facts.get(evidence.TEST_OPENED) and trials["test_score"].notna().any()
     if decision and tested and space:
-        answer = _answer(run_dir, config, decision, trials, facts, predictions, space)
+        answer = _answer(run_dir, config, decision, recorded, predictions, space)
     else:
         answer = _no_answer(run_dir, trials, facts)
     agreement = pruning.agreement(trials, epochs, rungs, config.metric.mode)
@@ -182,11 +182,11 @@ def _answer(
     run_dir: Path,
     config: StudyConfig,
     decision: Decision,
-    trials: pd.DataFrame,
-    facts: Mapping[str, Any],
+    recorded: load.Recorded,
     predictions: pd.DataFrame,
     space: Space,
 ) -> _Answer:
+    trials, facts, moved = recorded.trials, recorded.facts, recorded.weight_change
     metric, mode, controls = config.metric.name, config.metric.mode, facts["controls"]
     confirmed = trials[trials["test_score"].notna()]
     val, test = (evidence.measured_on(run_dir, split, metric, confirmed) for split in ("val", "test"))
@@ -206,7 +206,7 @@ def _answer(
         next_step=next_step.after(decision, val, at, config, run_dir),
         promised=winner.promised(trials, board),
         borders=at,
-        weight_change=winner.weight_change(run_dir, decision.recommended),
+        weight_change=moved[moved["trial"].isin(chosen)].reset_index(drop=True),
         confusion=winner.confusion(predictions, chosen, facts["classes"]),
         against_rule=against_rule(facts, test, decision.recommended),
     )
@@ -223,7 +223,7 @@ def _no_answer(run_dir: Path, trials: pd.DataFrame, facts: Mapping[str, Any]) ->
         next_step=next_step.unfinished(run_dir, trials),
         promised=pd.DataFrame(columns=list(winner.PROMISED)),
         borders=pd.DataFrame(columns=list(BORDERS)),
-        weight_change=pd.DataFrame(columns=list(winner.CHANGE)),
+        weight_change=pd.DataFrame(columns=list(load.CHANGE_COLUMNS)),
         confusion=pd.DataFrame(columns=list(winner.CONFUSION)),
     )
 

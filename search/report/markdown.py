@@ -24,6 +24,8 @@ METHOD = (
     "examples. *clear*, *tie* and *not enough evidence* correct for all rivals by Holm's procedure."
 )
 
+SHOWN = 5  # names in a list
+
 
 def page(content: Report, run_dir: Path) -> str:
     """Return ``report.md``."""
@@ -183,8 +185,15 @@ def _failures(trials: pd.DataFrame) -> list[str]:
     failed = trials[trials["state"] == "failed"]
     if failed.empty:
         return []
-    rows = failed[["trial", "stage", "reason"]].to_markdown(index=False)
-    return [f"{len(failed)} trials failed:", str(rows)]
+    rows = [
+        {"Trials": len(alike), "Stage": stage, "Reason": reason, "Which": _few(alike["trial"].tolist())}
+        for (stage, reason), alike in failed.groupby(["stage", "reason"], sort=False, dropna=False)
+    ]
+    return [f"{len(failed)} trials failed:", _table(pd.DataFrame(rows))]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
 def _table(frame: pd.DataFrame) -> str:

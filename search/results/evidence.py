@@ -24,7 +24,11 @@ def now() -> str:
 
 def confirmed_trials(run_dir: Path) -> pd.DataFrame:
     """Return the rows of confirmations that came to their end."""
-    trials, _ = load.load(run_dir)
+    return confirmed_of(load.load(run_dir)[0])
+
+
+def confirmed_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return those of ``trials`` that are confirmations and came to their end."""
     return trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
 
 
@@ -45,11 +49,11 @@ def measured_on(run_dir: Path, split: Split, metric: str, confirmed: pd.DataFram
     return sample(labels, predicted, metric)
 
 
-def all_predictions(run_dir: Path) -> pd.DataFrame:
-    """Return every kept prediction: trial, split, id, label, prediction."""
+def all_predictions(run_dir: Path, confirmed: pd.DataFrame) -> pd.DataFrame:
+    """Return every kept prediction of the ``confirmed`` trials: trial, split, id, label, prediction."""
     found = [
         predictions.read(folder(run_dir, trial), split).assign(trial=trial, split=split)
-        for trial in confirmed_trials(run_dir)["trial"]
+        for trial in confirmed["trial"]
         for split in ("val", "test")
         if predictions.path(folder(run_dir, trial), split).exists()
     ]

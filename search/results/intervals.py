@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from trainables.metrics import PER_EXAMPLE, RESAMPLED, Labels
 
@@ -57,13 +57,13 @@ class Estimate:
 
     def interval(self, level: float = LEVEL) -> Interval:
         """Return the t-interval."""
-        half = float(stats.t.ppf(0.5 + level / 2, self.freedom)) * self.variance**0.5
+        half = float(special.stdtrit(self.freedom, 0.5 + level / 2)) * self.variance**0.5
         return Interval(self.mean, self.mean - half, self.mean + half)
 
     @property
     def p(self) -> float:
         """The two-sided p-value of the mean being 0; NaN where the variance is not known."""
-        return float(2 * stats.t.sf(abs(self.mean) / self.variance**0.5, self.freedom))
+        return float(2 * special.stdtr(self.freedom, -abs(self.mean) / self.variance**0.5))
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,11 @@
-"""The recommended strategy from close by: which of its blocks moved, and what it takes for what."""
+"""A strategy from close by: what it takes for what, and what the search had promised of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
-from search.storage import CONFIRM, load_study
-
-CHANGE = ("trial", "seed", "block", "change")
 CONFUSION = ("label", "prediction", "count")
 PROMISED = ("rank", "key", "strategy", "role", "searched", "val_mean", "test_mean", "optimism_val", "optimism_test")
-
-
-def weight_change(run_dir: Path, key: str) -> pd.DataFrame:
-    """Return how far each block of a confirmed strategy moved, relative to its norm, in the network's order.
-
-    Columns: trial, seed, block, change; blocks that never trained are not among them.
-    """
-    study = load_study(run_dir, CONFIRM)
-    trials = study.get_trials(deepcopy=False) if study else []
-    rows = [
-        (f"c{trial.number}", trial.user_attrs["seed"], block, float(change))
-        for trial in trials
-        if trial.user_attrs.get("key") == key
-        for block, change in trial.user_attrs.get("weight_change", {}).items()
-    ]
-    return pd.DataFrame(rows, columns=list(CHANGE))
 
 
 def confusion(predictions: pd.DataFrame, trials: list[str], classes: list[str]) -> pd.DataFrame:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from benchmarks.truth import Truth, equals
 from search.results.intervals import Scores, over_examples, over_seeds, sample
-from tests.search.results.known_truth import Truth, equals
 from trainables.metrics import METRICS, PER_EXAMPLE, RESAMPLED, Labels
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.truth import Truth, equals
 from search.results.compare import holm, ranked, rivals, within_reach
 from search.results.verdict import decide
-from tests.search.results.known_truth import Truth, equals
 
 COSTS = {"a": 3.0, "b": 2.0, "c": 1.0}
 

@@ -1,12 +1,13 @@
-"""Studies whose truth is known: how often each strategy is right on all examples there could be."""
+"""Confirmations whose truth is known: how often each strategy is right on all the examples there could be."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from search.results.intervals import Sample, sample
 from trainables.metrics import Labels
@@ -45,14 +46,14 @@ class Truth:
             count = self.seeds[name]
             own = self.alike**0.5 * shared[:count] + (1 - self.alike) ** 0.5 * random.normal(size=count)
             chance = CHANCE * random.normal(size=(count, self.examples))
-            right = norm.ppf(accuracy) * deviation + hard + liking + effect * own[:, None] + chance > 0
+            right = ndtri(accuracy) * deviation + hard + liking + effect * own[:, None] + chance > 0
             found[name] = {seed: np.where(right[seed], labels, (labels + 1) % classes) for seed in range(count)}
         return labels, found
 
     def effect(self, accuracy: float) -> float:
         """Return the standard deviation that, to first order, makes accuracies differ by `spread`."""
-        rest = (EXAMPLE**2 + LIKING**2 + CHANCE**2) ** 0.5
-        return float(self.spread / norm.pdf(norm.ppf(accuracy)) * rest)
+        density = math.exp(-(float(ndtri(accuracy)) ** 2) / 2) / math.sqrt(2 * math.pi)
+        return self.spread / density * (EXAMPLE**2 + LIKING**2 + CHANCE**2) ** 0.5
 
 
 def equals(count: int, accuracy: float = 0.85, seeds: int = 5, **given: float) -> Truth:
