@@ -5,7 +5,7 @@ examples of its own that it likes (the interaction), seeds that differ, a finite
 hold the share of 95 % intervals that hold the truth; then come the labels, after seeds were spent in rounds as
 `search.rounds` spends them. Goals: 93 to 97 % of the intervals hold the truth, at most 5 % of true equals are
 said to differ, at most 5 % of the *clear* labels where no strategy is best. The last rows have no goal: they show
-where the method ends.
+where the method ends, and what pairing over few seeds would do.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from benchmarks.row import Row
 from benchmarks.truth import Truth, equals
 from search.proposals import COMPARED_SEEDS, FIRST_SEEDS
 from search.results.allocation import next_seeds
-from search.results.intervals import Sample, Scores
+from search.results.intervals import PAIRED_FROM, Sample, Scores
 from search.results.verdict import decide
 
-DRAWS = 1000
+DRAWS = 600
 MARGIN = 0.01
 COVERED, WRONG = (0.93, 0.97), 0.05
 NO_LIMIT = 1e9
+NEVER = 10**6  # seeds
 
 
 @dataclass
@@ -51,14 +52,25 @@ class Outcome:
         return float(np.mean(self.wrong))
 
 
-def simulate(truth: Truth, draws: int, *, start: int = 0, metric: str = "accuracy", rounds: bool = False) -> Outcome:
-    """Draw ``truth`` many times; with ``rounds``, seeds are spent as in a confirmation before it is decided."""
+def simulate(
+    truth: Truth,
+    draws: int,
+    *,
+    start: int = 0,
+    metric: str = "accuracy",
+    rounds: bool = False,
+    paired_from: int = PAIRED_FROM,
+) -> Outcome:
+    """Draw ``truth`` many times; with ``rounds``, seeds are spent as in a confirmation before it is decided.
+
+    From ``paired_from`` common seeds on, differences are paired over them.
+    """
     outcome = Outcome()
     top = max(truth.accuracy.values())
     best = [name for name, accuracy in truth.accuracy.items() if accuracy == top]
     costs = dict.fromkeys(truth.accuracy, 1.0)
     for draw in range(draws):
-        sample = truth.draw(np.random.default_rng([start, draw]), metric)
+        sample = replace(truth.draw(np.random.default_rng([start, draw]), metric), paired_from=paired_from)
         sample = in_rounds(sample, max(truth.seeds.values())) if rounds else sample
         outcome.seeds.append(sum(sample.seeds.values()))
         decision = decide(sample, costs, margin=MARGIN, mode="max")
@@ -78,7 +90,7 @@ def simulate(truth: Truth, draws: int, *, start: int = 0, metric: str = "accurac
 
 def in_rounds(whole: Sample, seeds: int) -> Sample:
     """Return what is left of ``whole`` when its seeds are spent in rounds; the first two strategies are controls."""
-    floor = {name: COMPARED_SEEDS if index < 2 else FIRST_SEEDS for index, name in enumerate(whole.scores)}
+    floor = {name: min(seeds, COMPARED_SEEDS if i < 2 else FIRST_SEEDS) for i, name in enumerate(whole.scores)}
     taken = {name: list(range(first)) for name, first in floor.items()}
     for number in range(FIRST_SEEDS, seeds):
         so_far = _of(whole, {name: [seed for seed in own if seed < number] for name, own in taken.items()})
@@ -129,6 +141,11 @@ BEYOND = {
     ),
 }
 
+PAIRED = {
+    f"{seeds} seeds that differ by 1 point, 2000 examples": equals(3, seeds=seeds, spread=0.01, examples=2000)
+    for seeds in (2, 3, 5)
+}
+
 
 def rows() -> list[Row]:
     """Simulate every truth; some minutes on one core."""
@@ -149,6 +166,11 @@ def rows() -> list[Row]:
         found.append(Row(metric=metric, value=share, goal="", ok=None, note=_labels(outcome)))
     for name, truth in BEYOND.items():
         found += _interval_rows(name, simulate(truth, DRAWS), goal=False)
+    for name, truth in PAIRED.items():
+        for paired_from, words in ((2, "paired over seeds"), (NEVER, "seeds on their own")):
+            share = simulate(truth, DRAWS, paired_from=paired_from).differ
+            metric = f"equals said to differ, {words}: {name}"
+            found.append(Row(metric=metric, value=round(share, 4), goal="", ok=None, note=f"{3 * DRAWS} differences"))
     return found
 
 

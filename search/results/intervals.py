@@ -94,6 +94,7 @@ class Sample:
     scores: Mapping[str, Scores]
     examples: int
     scale: float  # times the variance over replicates: the variance of a score over examples
+    paired_from: int = PAIRED_FROM
 
     @property
     def means(self) -> dict[str, float]:
@@ -116,7 +117,7 @@ class Sample:
         one, two = self.scores[name], self.scores[other]
         mean = float(one.by_seed.mean() - two.by_seed.mean())
         examples = one.replicates.mean(axis=0) - two.replicates.mean(axis=0)
-        if one.seeds == two.seeds and len(one.seeds) >= PAIRED_FROM:
+        if one.seeds == two.seeds and len(one.seeds) >= self.paired_from:
             return self._estimate(mean, examples, one.minus(two))
         return self._estimate(mean, examples, one, two)
 
