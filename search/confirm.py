@@ -9,12 +9,12 @@ import optuna
 import pandas as pd
 from optuna.trial import TrialState
 
-from search.proposals import for_confirmation, to_confirm
+from search.proposals import to_confirm
 from search.results import load
 from search.results.evidence import DECISION, FINALISTS, TEST_OPENED, confirmed_trials, measured_on, now
 from search.results.verdict import Decision, decide, read_decision
+from search.rounds import RoundSearcher, SeedRounds
 from search.rule import rule_of
-from search.sampler import StudySearcher
 from search.setup import Setup
 from search.storage import CONFIRM, open_study
 from search.tuner import Slots, carry_out, measure_test
@@ -42,20 +42,26 @@ def any_usable(run_dir: Path) -> bool:
 
 
 def confirm(setup: Setup, room: Slots) -> None:
-    """Train finalists and controls on fresh seeds, to the end; write down who they are before it starts."""
+    """Train finalists, controls and the rule's choice on fresh seeds, to the end; the finalists are written down first.
+
+    Every one gets the seeds of the floor, then those that may still be the best get more: see `search.rounds`.
+    """
     trials, _ = load.load(setup.run_dir)
-    chosen = finalists(trials, count=setup.config.finalists.count, mode=setup.config.metric.mode)
+    config = setup.config
+    chosen = finalists(trials, count=config.finalists.count, mode=config.metric.mode)
     controls = {strategy.key: strategy for strategy in setup.controls.values()}
     points = {key: load.strategy_of(rows.iloc[0]) for key, rows in trials.groupby("key")}
     named = {key: points[key] for key in chosen}
-    wanted = to_confirm(named, controls, rule_of(setup).answer, setup.config.finalists.seeds)
-    queue = for_confirmation(wanted, seed=setup.config.search.seed)
-    study = open_study(setup.run_dir, CONFIRM, setup.config.metric.mode)
+    wanted = to_confirm(named, controls, rule_of(setup).answer, config.finalists.seeds)
+    study = open_study(setup.run_dir, CONFIRM, config.metric.mode)
     if study.user_attrs.get(FINALISTS, {}).get("keys") != chosen:
         study.set_user_attr(FINALISTS, {"keys": chosen, "at": now()})
-    searcher = StudySearcher(setup.run_dir, CONFIRM, setup.template, queue, tell=setup.progress, clock=setup.clock)
-    setup.progress.begin("confirmation", len(queue), searcher.ended)
-    carry_out(searcher, None, room, len(queue))
+    metric, seeds = config.metric, config.finalists.seeds
+    rounds = SeedRounds(setup.run_dir, wanted, config.search.seed, seeds, metric.name, metric.mode)
+    progress = setup.progress
+    searcher = RoundSearcher(rounds, setup.template, progress, setup.clock, progress.expect)
+    progress.begin("confirmation", max(len(rounds.floor), searcher.ended), searcher.ended)
+    carry_out(searcher, None, room, len(wanted) * seeds)
 
 
 def decide_on_validation(setup: Setup) -> Decision | None:

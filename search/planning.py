@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.layering import Resolved
-from search.proposals import floor, to_confirm
+from search.proposals import first_seeds, to_confirm
 from search.rule import Rule, plan_rule
 from search.rungs import Rungs
 from search.setup import check, control_strategies, rungs_of
@@ -39,7 +39,7 @@ class Planned:
     rule: Rule
     search_epochs: float  # as the rungs are expected to stop them
     most_search_epochs: int
-    confirmations: int  # runs, to the last epoch
+    confirmations: int  # runs, to the last epoch: the most there can be
     confirmation_floor: int  # of them, those that no budget takes away
 
     @property
@@ -68,6 +68,9 @@ def plan(resolved: Resolved) -> Planned:
     each = expected_epochs(rungs, DIRECT) if stopped else float(config.budget.epochs)
     # Who the finalists will be is unknown; they are counted as if none of them were a control or the rule's choice.
     compared = to_confirm({}, controls, rule.answer, config.finalists.seeds)
+    count, seeds, epochs = config.finalists.count, config.finalists.seeds, config.budget.epochs
+    floor = sum(first for *_, first in compared) + count * first_seeds("finalist", seeds)
+    all_seeds = (len(compared) + count) * seeds
     return Planned(
         model=config.model,
         depths=depths(checked_counts(resolved)),
@@ -78,8 +81,8 @@ def plan(resolved: Resolved) -> Planned:
         rule=rule,
         search_epochs=config.budget.trials * each,
         most_search_epochs=config.budget.trials * config.budget.epochs,
-        confirmations=sum(seeds for *_, seeds in compared) + config.finalists.count * config.finalists.seeds,
-        confirmation_floor=floor(compared, config.finalists.count, config.finalists.seeds),
+        confirmations=max(floor, min(all_seeds, math.floor(len(controls) + config.budget.trials * each / epochs))),
+        confirmation_floor=floor,
     )
 
 
@@ -138,6 +141,6 @@ def _compute_lines(planned: Planned) -> list[str]:
         f"search: {planned.trials} trials, {len(planned.rule.tried)} of them the rule's; about "
         f"{math.ceil(planned.search_epochs)} epochs, at most {planned.most_search_epochs}",
         f"controls: {planned.controls} trials of {planned.epochs} epochs",
-        f"confirmation: {runs} runs of {planned.epochs} epochs, about {planned.confirmation_share:.0%} of all epochs "
-        f"(its floor: {planned.confirmation_floor} runs)",
+        f"confirmation: at most {runs} runs of {planned.epochs} epochs, then about {planned.confirmation_share:.0%} of "
+        f"all epochs (its floor, which always runs: {planned.confirmation_floor} runs)",
     ]

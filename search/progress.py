@@ -40,6 +40,11 @@ class Progress:
         self.started = time.monotonic()
         self({"event": "stage", "stage": stage, "total": total, "ended": ended})
 
+    def expect(self, more: int) -> None:
+        """Count ``more`` trials of the stage that is going on: how many there are shows only as it goes."""
+        self.total += more
+        self({"event": "note", "message": f"{self.stage}: {more} more trials for what may still be the best"})
+
     def __call__(self, event: Event) -> None:
         """Write one event."""
         self._count(event)

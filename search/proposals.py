@@ -52,29 +52,38 @@ def for_confirmation(wanted: Sequence[Wanted], *, seed: int) -> list[Proposal]:
     """Return every strategy at its number of fresh seeds, seed by seed, so that a cut leaves full rounds."""
     rounds = range(max((seeds for *_, seeds in wanted), default=0))
     return [
-        Proposal(strategy, "confirm", seed + 1 + number, role)
+        Proposal(strategy, "confirm", fresh_seed(seed, number), role)
         for number in rounds
         for strategy, role, seeds in wanted
         if number < seeds
     ]
 
 
+def fresh_seed(search_seed: int, number: int) -> int:
+    """Return the confirmation's seed ``number``, from 0: the same for every strategy, and not the search's own."""
+    return search_seed + 1 + number
+
+
+def seed_number(seed: int, search_seed: int) -> int:
+    """Return which of the fresh seeds ``seed`` is, from 0."""
+    return seed - search_seed - 1
+
+
 def to_confirm(
     finalists: Mapping[str, Strategy], controls: Mapping[str, Strategy], rule: Strategy | None, seeds: int
 ) -> list[Wanted]:
-    """Return what is confirmed, each strategy once: controls, the rule's choice, finalists; all by their keys.
+    """Return what is confirmed, each strategy once, with the seeds that no budget takes away.
 
-    What is there for comparison gets `COMPARED_SEEDS` at the most, a finalist all of them.
+    Controls, the rule's choice, finalists, in this order; the mappings are by key.
     """
     wanted: dict[str, tuple[Strategy, Role]] = {key: (strategy, "control") for key, strategy in controls.items()}
     if rule is not None:
         wanted.setdefault(rule.key, (rule, "rule"))
     for key, strategy in finalists.items():
         wanted.setdefault(key, (strategy, "finalist"))
-    few = min(COMPARED_SEEDS, seeds)
-    return [(strategy, role, seeds if key in finalists else few) for key, (strategy, role) in wanted.items()]
+    return [(strategy, role, first_seeds(role, seeds)) for strategy, role in wanted.values()]
 
 
-def floor(compared: Sequence[Wanted], finalists: int, seeds: int) -> int:
-    """Return the runs that no budget takes away: what is there for comparison, and each finalist's first seeds."""
-    return sum(wanted for *_, wanted in compared) + finalists * min(FIRST_SEEDS, seeds)
+def first_seeds(role: str, seeds: int) -> int:
+    """Return how many seeds a strategy gets whatever comes out: what is there for comparison more than a finalist."""
+    return min(FIRST_SEEDS if role == "finalist" else COMPARED_SEEDS, seeds)

@@ -20,7 +20,8 @@ from search.proposals import Proposal
 from search.rungs import Stopping
 from spaces.strata import stratum
 
-ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change")
+ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host")
+CHANGE = "weight_change"
 RETRIED = "retried"
 Result = Mapping[str, Any]
 
@@ -65,6 +66,11 @@ def epoch(live: Live, result: Result) -> None:
     for name in ATTRIBUTES:
         if name in result:
             live.trial.set_user_attr(name, result[name])
+    changes = {
+        name.removeprefix(f"{CHANGE}/"): value for name, value in result.items() if name.startswith(f"{CHANGE}/")
+    }
+    if changes:  # by block: Tune hands on nested values under joined names
+        live.trial.set_user_attr(CHANGE, changes)
     live.trial.set_user_attr("seconds", live.seconds)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from search.clock import Clock
@@ -20,6 +23,8 @@ from spaces.presets import Setting, defaults, longest_probe
 from spaces.strategy import Strategy
 from trainables.config import TrialConfig
 from trainables.data.source import Dataset
+
+COMPUTING = ("thawline", "torch", "torchvision", "transformers", "ray", "optuna", "numpy")
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,20 @@ def names_functions(config: StudyConfig) -> bool:
     """Tell whether the study names functions of the user's own, found beside the study file."""
     kind, _, _ = config.model.partition(":")
     return config.data.source is not None or kind not in PREFIXES
+
+
+def versions() -> dict[str, str]:
+    """Return what the study runs on: Python, the packages that decide what a trial computes, the machine."""
+    packages = {name: _version(name) for name in COMPUTING}
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
+    return {"python": platform.python_version(), **packages, "machine": machine}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def rungs_of(config: StudyConfig, space: Space) -> Rungs:

@@ -72,6 +72,11 @@ def open_study(run_dir: Path, name: str, mode: str) -> optuna.Study:
 
 def load_study(run_dir: Path, name: str) -> optuna.Study | None:
     """Open the study ``name`` of ``run_dir``, or return None where there is none yet."""
+    return load_studies(run_dir).get(name)
+
+
+def load_studies(run_dir: Path) -> dict[str, optuna.Study]:
+    """Open the studies of ``run_dir`` by name, as far as there are any; the journal is read once for all."""
     storage = open_storage(run_dir)
-    names = {study.study_name for study in storage.get_all_studies()}
-    return optuna.load_study(study_name=name, storage=storage) if name in names else None
+    names = [study.study_name for study in storage.get_all_studies()]
+    return {name: optuna.load_study(study_name=name, storage=storage) for name in names}

@@ -24,7 +24,7 @@ from search.lock import hold
 from search.progress import Progress
 from search.results.run import Results, report
 from search.rungs import Stopping
-from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of
+from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of, versions
 from spaces.errors import BadInput
 from trainables.files import Unwritable
 
@@ -133,6 +133,7 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         "own_modules": names_functions(config),
         "classes": list(checked.dataset.classes),
         "controls": {name: strategy.key for name, strategy in controls.items()},
+        "versions": versions(),
         "warnings": list(checked.dataset.warnings),
     }
     for name, value in facts.items():
@@ -189,12 +190,10 @@ def _carry_out(setup: Setup) -> None:
         room = slots(setup.config.resources)
         _search(setup, room)
         if not confirm.any_usable(setup.run_dir):
-            report(setup.run_dir)
-            raise StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
+            raise _nothing_usable(setup)
         confirm.confirm(setup, room)
         if confirm.decide_on_validation(setup) is None:
-            report(setup.run_dir)
-            raise StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
+            raise _nothing_usable(setup)
         confirm.open_the_test_set(setup, room)
     from search.export import native
 
@@ -236,6 +235,14 @@ def _stopping(setup: Setup) -> Stopping | None:
             return None
         case _:
             assert_never(config.search.scheduler)
+
+
+def _nothing_usable(setup: Setup) -> StudyFailed:
+    """Write the report and show its table of reasons; return the error that ends the study."""
+    summary = report(setup.run_dir)
+    if not setup.progress.as_json:
+        print(summary)
+    return StudyFailed(_no_usable_trial(setup.run_dir), ExitCode.NO_TRIAL)
 
 
 def _no_usable_trial(folder: Path) -> str:

@@ -34,3 +34,16 @@ METRICS: dict[str, Metric] = {"accuracy": _accuracy, "macro_f1": _macro_f1}
 PER_EXAMPLE: dict[str, Callable[[Labels, Labels], Weights]] = {
     "accuracy": lambda labels, predictions: (labels == predictions).astype(np.float64),
 }
+
+
+def _macro_f1_of_resamples(labels: Labels, predictions: Labels, weights: Weights) -> Weights:
+    classes = np.union1d(labels, predictions)
+    actual, said = ((row[:, None] == classes).astype(np.float64) for row in (labels, predictions))
+    right = weights @ (actual * said)
+    all_ = weights @ (actual + said)
+    f1: Weights = np.divide(2 * right, all_, out=np.zeros_like(right), where=all_ > 0).mean(axis=1)
+    return f1
+
+
+# The others, for many ``weights`` at once: shape (resamples, n) to scores of shape (resamples,).
+RESAMPLED: dict[str, Callable[[Labels, Labels, Weights], Weights]] = {"macro_f1": _macro_f1_of_resamples}

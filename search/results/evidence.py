@@ -11,6 +11,7 @@ from search.results import load
 from search.results.intervals import Sample, sample
 from trainables import predictions
 from trainables.config import Split
+from trainables.metrics import Labels
 
 # Attributes of the study `confirm`, in the order in which they are written.
 FINALISTS, DECISION, TEST_OPENED = "finalists", "decision", "test_opened"
@@ -23,26 +24,36 @@ def now() -> str:
 
 def confirmed_trials(run_dir: Path) -> pd.DataFrame:
     """Return the rows of confirmations that came to their end."""
-    trials, _ = load.load(run_dir)
+    return confirmed_of(load.load(run_dir)[0])
+
+
+def confirmed_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return those of ``trials`` that are confirmations and came to their end."""
     return trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
 
 
-def measured_on(run_dir: Path, split: Split, metric: str) -> Sample:
-    """Return the scores of the confirmed strategies on ``split``, by key, from the kept predictions."""
-    frames = {
-        str(key): [predictions.read(folder(run_dir, trial), split) for trial in rows["trial"]]
-        for key, rows in confirmed_trials(run_dir).groupby("key")
-    }
-    labels = next(iter(frames.values()))[0]["label"].to_numpy()
-    predicted = {key: [frame["prediction"].to_numpy() for frame in rows] for key, rows in frames.items()}
+def measured_on(run_dir: Path, split: Split, metric: str, confirmed: pd.DataFrame | None = None) -> Sample:
+    """Return the scores of the confirmed strategies on ``split``, by key, from the kept predictions.
+
+    ``confirmed`` are the complete confirmations to go by; all of them if left out.
+    """
+    rows = confirmed_trials(run_dir) if confirmed is None else confirmed
+    labels = None
+    predicted: dict[str, dict[int, Labels]] = {}
+    for row in rows.itertuples():
+        frame = predictions.read(folder(run_dir, str(row.trial)), split)
+        labels = frame["label"].to_numpy() if labels is None else labels
+        predicted.setdefault(str(row.key), {})[int(str(row.seed))] = frame["prediction"].to_numpy()
+    if labels is None:
+        raise ValueError("nothing was confirmed")
     return sample(labels, predicted, metric)
 
 
-def all_predictions(run_dir: Path) -> pd.DataFrame:
-    """Return every kept prediction: trial, split, id, label, prediction."""
+def all_predictions(run_dir: Path, confirmed: pd.DataFrame) -> pd.DataFrame:
+    """Return every kept prediction of the ``confirmed`` trials: trial, split, id, label, prediction."""
     found = [
         predictions.read(folder(run_dir, trial), split).assign(trial=trial, split=split)
-        for trial in confirmed_trials(run_dir)["trial"]
+        for trial in confirmed["trial"]
         for split in ("val", "test")
         if predictions.path(folder(run_dir, trial), split).exists()
     ]

@@ -1,24 +1,31 @@
-"""How sure a score is: plain 95 % intervals over seeds and examples.
+"""How sure a score is: 95 % t-intervals over seeds and examples, which are crossed.
 
-The variance of a strategy's mean score has two parts: the examples, by a bootstrap in which every
-strategy sees the same resampled examples (so differences are paired), and the seeds, by the sample
-variance between them, pooled over strategies, over the number of seeds.
+A strategy's score varies with the seed it was trained on, with the examples it was measured on, and with
+both together. Where the metric is a mean over examples, the parts of its variance are those of a two-way
+layout (Searle, Casella & McCulloch 1992, chapter 4); elsewhere examples are resampled by a bootstrap in which
+every strategy and every seed sees the same resamples, and take the same way. The degrees of freedom are
+Satterthwaite's (1946).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from trainables.metrics import METRICS, PER_EXAMPLE, Labels
+from trainables.metrics import PER_EXAMPLE, RESAMPLED, Labels
 
-RESAMPLES = 200
+RESAMPLES = 400
 LEVEL = 0.95
+DRAWS = 10_000
+# With one degree of freedom pairing over seeds costs more than it gains: see docs/decisions/0006.
+PAIRED_FROM = 5  # seeds
 Array = NDArray[np.float64]
+_Measure = Callable[[Labels], Array]
 
 
 @dataclass(frozen=True)
@@ -29,68 +36,166 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Tell whether there is an interval."""
+        return not math.isnan(self.low)
+
+    @property
+    def flipped(self) -> Interval:
+        """The same interval of the opposite difference."""
+        return Interval(-self.mean, -self.high, -self.low)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, the variance of that mean, and the degrees of freedom with which the variance is known."""
+
+    mean: float
+    variance: float
+    freedom: float
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Return the t-interval."""
+        half = float(special.stdtrit(self.freedom, 0.5 + level / 2)) * self.variance**0.5
+        return Interval(self.mean, self.mean - half, self.mean + half)
+
+    @property
+    def p(self) -> float:
+        """The two-sided p-value of the mean being 0; NaN where the variance is not known."""
+        return float(2 * special.stdtr(self.freedom, -abs(self.mean) / self.variance**0.5))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a variance, and how uncertain it is: its mean square, squared, over its degrees of freedom."""
+
+    variance: float
+    uncertainty: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one strategy scored, seed by seed."""
+
+    seeds: tuple[int, ...]  # sorted
+    by_seed: Array  # shape (seeds,): on all examples
+    replicates: Array  # shape (seeds, examples): what each contributes; or (seeds, RESAMPLES): each resample's score
+
+    def minus(self, other: Scores) -> Scores:
+        """Return the differences seed by seed; both must have the same seeds."""
+        return Scores(self.seeds, self.by_seed - other.by_seed, self.replicates - other.replicates)
+
 
 @dataclass(frozen=True)
 class Sample:
-    """Scores of several strategies on one split, and what their spread is made of."""
+    """Scores between 0 and 1 of several strategies on one split, by name."""
 
-    means: Mapping[str, float]  # over seeds
-    seeds: Mapping[str, int]
-    resampled: Mapping[str, Array]  # mean over seeds, for every resample of the examples
-    seed_variance: float  # pooled over strategies; NaN with one seed each
+    scores: Mapping[str, Scores]
+    examples: int
+    scale: float  # times the variance over replicates: the variance of a score over examples
+    paired_from: int = PAIRED_FROM
 
-    def interval(self, name: str) -> Interval:
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean score over seeds."""
+        return {name: float(scores.by_seed.mean()) for name, scores in self.scores.items()}
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """The number of seeds."""
+        return {name: len(scores.seeds) for name, scores in self.scores.items()}
+
+    def interval(self, name: str, level: float = LEVEL) -> Interval:
         """Return the mean score of a strategy with its interval."""
-        variance = float(np.var(self.resampled[name], ddof=1)) + self.seed_variance / self.seeds[name]
-        found = _normal(self.means[name], variance, LEVEL)
+        own = self.scores[name]
+        found = self._estimate(float(own.by_seed.mean()), own.replicates.mean(axis=0), own).interval(level)
         return Interval(found.mean, max(found.low, 0.0), min(found.high, 1.0))  # NaN stays NaN
 
-    def difference(self, name: str, other: str, *, comparisons: int = 1) -> Interval:
-        """Return ``name`` minus ``other``, paired; Bonferroni-corrected for ``comparisons`` of them."""
-        spread = float(np.var(self.resampled[name] - self.resampled[other], ddof=1))
-        variance = spread + self.seed_variance * (1 / self.seeds[name] + 1 / self.seeds[other])
-        return _normal(self.means[name] - self.means[other], variance, 1 - (1 - LEVEL) / comparisons)
+    def gap(self, name: str, other: str) -> Estimate:
+        """Return ``name`` minus ``other``, paired over examples, and over seeds where both have the same."""
+        one, two = self.scores[name], self.scores[other]
+        mean = float(one.by_seed.mean() - two.by_seed.mean())
+        examples = one.replicates.mean(axis=0) - two.replicates.mean(axis=0)
+        if one.seeds == two.seeds and len(one.seeds) >= self.paired_from:
+            return self._estimate(mean, examples, one.minus(two))
+        return self._estimate(mean, examples, one, two)
+
+    def difference(self, name: str, other: str, level: float = LEVEL) -> Interval:
+        """Return ``name`` minus ``other`` with its interval."""
+        found = self.gap(name, other).interval(level)
+        return Interval(found.mean, max(found.low, -1.0), min(found.high, 1.0))
 
     def best_probability(self, mode: str) -> dict[str, float]:
-        """Return how often each strategy comes first when examples and seeds are drawn again."""
-        names = list(self.means)
+        """Return how often each strategy comes first when examples and seeds are drawn again.
+
+        NaN where no strategy has a second seed; one that has none itself is given the others' mean spread.
+        """
+        names = list(self.scores)
+        spread = np.array([over_seeds(self.scores[name], self.scale).variance for name in names])
+        if np.isnan(spread).all():
+            return dict.fromkeys(names, math.nan)
+        spread = np.where(np.isnan(spread), np.nanmean(spread), spread)
+        freedom = np.array([max(1, len(self.scores[name].seeds) - 1) for name in names])
+        means = np.array([self.means[name] for name in names])
+        together = np.stack([self.scores[name].replicates.mean(axis=0) for name in names])
+        covariance = np.atleast_2d(np.cov(together)) * self.scale
         random = np.random.default_rng(0)
-        deviation = [np.sqrt(self.seed_variance / self.seeds[name]) for name in names]
-        noise = random.normal(0.0, 1.0, (len(names), RESAMPLES)) * np.nan_to_num(np.array(deviation))[:, None]
-        drawn = np.stack([self.resampled[name] for name in names]) + noise
-        first = (drawn if mode == "max" else -drawn).argmax(axis=0)
+        drawn = random.multivariate_normal(means, covariance, DRAWS, check_valid="ignore", method="eigh")
+        drawn = drawn + spread**0.5 * random.standard_t(freedom, (DRAWS, len(names)))
+        first = (drawn if mode == "max" else -drawn).argmax(axis=1)
         return {name: float(np.mean(first == index)) for index, name in enumerate(names)}
 
+    def _estimate(self, mean: float, examples: Array, *seeds: Scores) -> Estimate:
+        parts = [over_examples(examples, self.scale, self.examples), *(over_seeds(each, self.scale) for each in seeds)]
+        variance = sum(part.variance for part in parts)
+        return Estimate(mean, variance, variance**2 / sum(part.uncertainty for part in parts))
 
-def sample(labels: Labels, predictions: Mapping[str, list[Labels]], metric: str) -> Sample:
-    """Measure every strategy's predictions, one array per seed, on the examples with ``labels``."""
+
+def over_seeds(scores: Scores, scale: float) -> Part:
+    """Return the part of the mean's variance that the seeds have; NaN with a single one.
+
+    What seeds differ by for the finite number of examples alone is taken off: `over_examples` counts it.
+    """
+    count = len(scores.seeds)
+    if count < 2:
+        return Part(math.nan, math.nan)
+    between = float(scores.by_seed.var(ddof=1)) / count
+    together = float(scores.replicates.mean(axis=0).var(ddof=1)) * scale
+    each = float(scores.replicates.var(axis=1, ddof=1).mean()) * scale
+    own = between - (each - together) / (count - 1)
+    return Part(own, between**2 / (count - 1)) if own > 0 else Part(0.0, 0.0)
+
+
+def over_examples(replicates: Array, scale: float, examples: int) -> Part:
+    """Return the part of the mean's variance that the examples have, their interaction with the seeds included.
+
+    It is never 0: as if one more example had been decided otherwise. All right is no proof of always right.
+    """
+    variance = float(replicates.var(ddof=1)) * scale + 1 / examples**2
+    return Part(variance, variance**2 / max(1, examples - 1))
+
+
+def sample(labels: Labels, predictions: Mapping[str, Mapping[int, Labels]], metric: str) -> Sample:
+    """Measure every strategy's predictions, by name and seed, on the examples with ``labels``."""
     count = len(labels)
-    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64)
-    scores = {name: [METRICS[metric](labels, row) for row in rows] for name, rows in predictions.items()}
-    resampled = {name: _resampled(labels, rows, metric, weights) for name, rows in predictions.items()}
-    return Sample(
-        means={name: float(np.mean(row)) for name, row in scores.items()},
-        seeds={name: len(row) for name, row in scores.items()},
-        resampled=resampled,
-        seed_variance=pooled_variance(list(scores.values())),
-    )
-
-
-def _resampled(labels: Labels, rows: list[Labels], metric: str, weights: Array) -> Array:
-    """Return the mean score over seeds for every row of ``weights``, shape (RESAMPLES,)."""
     if metric in PER_EXAMPLE:
-        mean: Array = weights @ PER_EXAMPLE[metric](labels, np.stack(rows)).mean(axis=0) / len(labels)
-        return mean
-    return np.array([np.mean([METRICS[metric](labels, row, weight) for row in rows]) for weight in weights])
+        worth = PER_EXAMPLE[metric]
+        found = {name: _scores(rows, lambda row: worth(labels, row)) for name, rows in predictions.items()}
+        return Sample(found, count, 1 / count)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    weights = np.vstack([np.ones(count), drawn])  # the first row is the split itself
+    scored = RESAMPLED[metric]
+    found = {name: _resampled(rows, lambda row: scored(labels, row, weights)) for name, rows in predictions.items()}
+    return Sample(found, count, 1.0)
 
 
-def pooled_variance(scores: list[list[float]]) -> float:
-    """Return the variance between seeds, pooled over strategies; NaN if none has two seeds."""
-    freedom = sum(len(row) - 1 for row in scores)
-    squares = sum(float(np.sum((np.array(row) - np.mean(row)) ** 2)) for row in scores)
-    return squares / freedom if freedom else float("nan")
+def _scores(rows: Mapping[int, Labels], worth: _Measure) -> Scores:
+    seeds = tuple(sorted(rows))
+    replicates = np.stack([worth(rows[seed]) for seed in seeds])
+    return Scores(seeds, replicates.mean(axis=1), replicates)
 
 
-def _normal(mean: float, variance: float, level: float) -> Interval:
-    half = NormalDist().inv_cdf(0.5 + level / 2) * variance**0.5
-    return Interval(mean, mean - half, mean + half)
+def _resampled(rows: Mapping[int, Labels], measure: _Measure) -> Scores:
+    whole = _scores(rows, measure)
+    return Scores(whole.seeds, whole.replicates[:, 0], whole.replicates[:, 1:])

@@ -82,3 +82,8 @@ def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     return None if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
+
+
+def by_key(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return a table's rows by their key."""
+    return {str(row["key"]): {str(name): value for name, value in row.items()} for row in frame.to_dict("records")}

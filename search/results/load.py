@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage import CONFIRM, SEARCH, load_study
+from search.storage import CONFIRM, SEARCH, load_studies
 from spaces.domain import Choice, Float, Int
 from spaces.presets import DIMENSION_NAMES, Setting, widest
 from spaces.strategy import Strategy, from_point
@@ -21,6 +22,7 @@ TRIAL_COLUMNS = (
     *("role", "strategy", "cost", "reused_of", "test_score"),
 )
 EPOCH_COLUMNS = ("trial", "stage", "epoch", "train_loss", "val_loss", "score", "seconds", "cost")
+CHANGE_COLUMNS = ("trial", "block", "change")
 EPOCH = "epoch/"
 NO_CACHE = "this version trains uncached"
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
@@ -32,13 +34,36 @@ WORDS = (
 TRUTHS = ("tied_with_best",)
 
 
-def load(run_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials and the epochs of a run, those of a run still going included."""
+@dataclass(frozen=True)
+class Recorded:
+    """What the journal holds of a run, still going or not."""
+
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    weight_change: pd.DataFrame  # trial, block, change: relative to the block's norm, in the network's order
+    facts: Mapping[str, Any]  # what the study's stages wrote down
+
+
+def read(run_dir: Path) -> Recorded:
+    """Read the journal of a run, once."""
+    studies = load_studies(run_dir)
     # A trial without its strategy was asked for and never handed out: the run ended in between.
-    found = [(label, trial) for label, trial in _labelled(run_dir) if "strategy" in trial.user_attrs]
+    found = [(label, trial) for label, trial in _labelled(studies) if "strategy" in trial.user_attrs]
     trials = pd.DataFrame([_row(label, trial) for label, trial in found], columns=list(TRIAL_COLUMNS))
     epochs = pd.DataFrame([row for label, trial in found for row in _epochs(label, trial)], columns=list(EPOCH_COLUMNS))
-    return typed(trials), typed(epochs)
+    moved = [
+        (label, block, float(change))
+        for label, trial in found
+        for block, change in trial.user_attrs.get("weight_change", {}).items()
+    ]
+    change = pd.DataFrame(moved, columns=list(CHANGE_COLUMNS))
+    return Recorded(typed(trials), typed(epochs), change, _facts(studies))
+
+
+def load(run_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the trials and the epochs of a run, those of a run still going included."""
+    recorded = read(run_dir)
+    return recorded.trials, recorded.epochs
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -65,11 +90,7 @@ def _type(name: str) -> str:
 
 def attributes(run_dir: Path) -> dict[str, Any]:
     """Return what the study's stages wrote down: hashes, finalists, the decision, the opening of the test set."""
-    merged: dict[str, Any] = {}
-    for name in (SEARCH, CONFIRM):
-        study = load_study(run_dir, name)
-        merged |= study.user_attrs if study else {}
-    return merged
+    return _facts(load_studies(run_dir))
 
 
 def strategy_of(row: pd.Series[Any]) -> Strategy:
@@ -78,16 +99,18 @@ def strategy_of(row: pd.Series[Any]) -> Strategy:
     return from_point({name: value.item() if hasattr(value, "item") else value for name, value in given.items()})
 
 
-def _labelled(run_dir: Path) -> list[tuple[str, FrozenTrial]]:
-    found = []
-    for name, prefix in ((SEARCH, ""), (CONFIRM, "c")):
-        study = load_study(run_dir, name)
-        found += [(f"{prefix}{trial.number}", trial) for trial in _trials(study)]
-    return found
+def _facts(studies: Mapping[str, optuna.Study]) -> dict[str, Any]:
+    known = [studies[name].user_attrs for name in (SEARCH, CONFIRM) if name in studies]
+    return {name: value for attrs in known for name, value in attrs.items()}
 
 
-def _trials(study: optuna.Study | None) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False) if study else []
+def _labelled(studies: Mapping[str, optuna.Study]) -> list[tuple[str, FrozenTrial]]:
+    return [
+        (f"{prefix}{trial.number}", trial)
+        for name, prefix in ((SEARCH, ""), (CONFIRM, "c"))
+        if name in studies
+        for trial in studies[name].get_trials(deepcopy=False)
+    ]
 
 
 def _row(label: str, trial: FrozenTrial) -> dict[str, Any]:

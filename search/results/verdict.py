@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from search.results.intervals import Interval, Sample
+from search.results.compare import ranked, rivals
+from search.results.intervals import Sample
 
 Label = Literal["clear", "tie", "not enough evidence"]
 
@@ -26,55 +26,24 @@ class Decision:
 def decide(sample: Sample, costs: Mapping[str, float], *, margin: float, mode: str) -> Decision:
     """Name the winner of the validation scores in ``sample``.
 
-    *clear*: it beats every rival beyond the interval, corrected for the number of rivals. *tie*: every
-    rival it does not beat lies within ``margin``. Otherwise there is *not enough evidence*.
+    *clear*: it beats every rival beyond the interval, corrected for the number of rivals by Holm's procedure.
+    *tie*: the interval of every rival it does not beat lies within ``margin``; that is a claim about all of
+    them at once, so that nothing is to be corrected. Otherwise there is *not enough evidence*.
     """
-    sign = 1 if mode == "max" else -1
-    order = tuple(sorted(sample.means, key=lambda name: -sign * sample.means[name]))
-    winner, rivals = order[0], order[1:]
-    gaps = {rival: _ahead(sample, winner, rival, max(1, len(rivals)), sign) for rival in rivals}
-    open_rivals = tuple(rival for rival, gap in gaps.items() if not gap.low > 0)
-    if not open_rivals:
-        label: Label = "clear" if rivals else "not enough evidence"
-    elif all(-margin <= gaps[rival].low and gaps[rival].high <= margin for rival in open_rivals):
+    order = ranked(sample, mode)
+    winner = order[0]
+    against = {rival.name: rival for rival in rivals(sample, winner, mode)}
+    unresolved = tuple(name for name in order[1:] if not against[name].beaten)
+    if not unresolved:
+        label: Label = "clear" if against else "not enough evidence"
+    elif all(-margin <= against[name].gap.low and against[name].gap.high <= margin for name in unresolved):
         label = "tie"
     else:
         label = "not enough evidence"
-    among = (winner, *open_rivals) if label == "tie" else (winner,)
-    return Decision(winner, label, open_rivals, min(among, key=lambda name: costs[name]), order)
+    among = (winner, *unresolved) if label == "tie" else (winner,)
+    return Decision(winner, label, unresolved, min(among, key=lambda name: costs[name]), order)
 
 
 def read_decision(kept: Mapping[str, Any]) -> Decision:
     """Read a decision that was written down."""
     return Decision(kept["winner"], kept["label"], tuple(kept["tied"]), kept["recommended"], tuple(kept["order"]))
-
-
-def _ahead(sample: Sample, winner: str, rival: str, comparisons: int, sign: int) -> Interval:
-    gap = sample.difference(winner, rival, comparisons=comparisons)
-    return gap if sign == 1 else Interval(-gap.mean, -gap.high, -gap.low)
-
-
-def sentence(decision: Decision, words: str, metric: str, test: Interval, seeds: int, gain: Interval | None) -> str:
-    """Return the report's first sentence, from one template, no number without its interval."""
-    first = f"Use {words}: test {metric} {_shown(test)}, {seeds} seed{'s' if seeds != 1 else ''}"
-    against = f", {_signed(gain)} against default full fine-tuning" if gain else ""
-    match decision.label:
-        case "clear":
-            end = "The validation scores say so clearly."
-        case "tie":
-            end = f"It ties with {len(decision.tied)} of the others within the margin."
-        case "not enough evidence":
-            end = f"There is not enough evidence to tell it from {len(decision.tied)} of the others."
-    return f"{first}{against}. {end}"
-
-
-def _shown(value: Interval) -> str:
-    if math.isnan(value.low):
-        return f"{value.mean:.3f} (no interval: one seed)"
-    return f"{value.mean:.3f} (95 % interval {value.low:.3f} to {value.high:.3f})"
-
-
-def _signed(value: Interval) -> str:
-    if math.isnan(value.low):
-        return f"{value.mean:+.3f} (no interval: one seed)"
-    return f"{value.mean:+.3f} [{value.low:+.3f}, {value.high:+.3f}]"

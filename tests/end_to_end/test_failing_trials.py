@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -113,6 +114,11 @@ def test_when_every_trial_fails_the_command_says_why_and_exits_3(tmp_path: Path)
     ended = thawline("run", "study.yaml", "--run-dir", "run", folder=tmp_path)
     assert ended.code == 3
     assert "Traceback (most recent" not in ended.told
+    assert "4 trials failed:" in ended.printed
+    assert re.search(
+        r"^\| *[13] *\| (control|search) *\| diverged: the training loss is nan", ended.printed, re.MULTILINE
+    )
+    assert "next: See one of the failures in this process" in ended.printed
     last = ended.told.splitlines()[-1]
     assert last.startswith("error: the search ended without a usable trial: 4 x diverged: the training loss is nan")
     report = json.loads((tmp_path / "run" / "report" / "report.json").read_text())

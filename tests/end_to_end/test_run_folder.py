@@ -12,6 +12,7 @@ import yaml
 
 from search.config import study_space
 from search.layering import resolve
+from search.report.content import gather
 from search.results.load import strategy_of
 from spaces.check import outside
 from spaces.presets import DIMENSION_NAMES
@@ -191,6 +192,41 @@ def test_the_rule_is_measured_tried_first_confirmed_and_compared(
     assert rule["delta"] == pytest.approx(gained)
     assert 0 < rule["share"] < 1
     assert "## The textbook rule" in (finished / "report" / "report.md").read_text()
+
+
+def test_the_report_has_all_that_its_views_draw_from(finished: Path, confirmed: pd.DataFrame) -> None:
+    content = gather(finished)
+    board = content.leaderboard.set_index("key")
+    winner = content.leaderboard.iloc[0]["key"]
+    assert set(content.lost["key"]) == set(board.index) - {winner}
+    assert set(content.pareto["key"]) == set(board.index)
+    assert [pick.purpose for pick in content.picks] == ["accuracy", "cost", "size"]
+    assert set(content.gains) <= {"searching", "strategy"}
+    assert content.confusion["count"].sum() == 60 * board.loc[content.verdict["key"], "seeds"]
+    assert content.funnel["reached"].max() <= TRIALS
+    assert set(content.borders["dimension"]) <= {"head_lr", "lr_ratio", "unfrozen_depth"}
+    moved = content.weight_change
+    assert set(moved["trial"]) == set(confirmed.loc[confirmed["key"] == content.verdict["key"], "trial"])
+    assert (moved["change"] > 0).any()
+    assert content.missing == ()
+    assert content.next_step.command.startswith("thawline ")
+    assert {check.name for check in content.checks} >= {"test set", "frozen stayed frozen", "seeds", "versions"}
+    assert content.facts["versions"]["torch"].startswith("2.")
+    assert content.compute.confirmation == confirmed["cost"].sum()
+
+
+def test_every_trial_that_trained_says_how_far_its_blocks_moved(finished: Path) -> None:
+    from search.storage import load_study
+
+    for name in ("search", "confirm"):
+        study = load_study(finished, name)
+        assert study is not None
+        ended = [trial.user_attrs for trial in study.get_trials() if trial.state.name == "COMPLETE"]
+        assert len(ended) > 0
+        for kept in ended:
+            trained = kept["weight_change"]
+            assert ("stem" in trained) == (kept["trainable_params"] == kept["total_params"])
+            assert "head" in trained
 
 
 def test_the_resolved_study_reads_back(finished: Path) -> None:

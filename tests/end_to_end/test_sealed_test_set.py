@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from search.results.load import attributes
+import thawline
+from search.results.load import attributes, load
+from tests.end_to_end.test_repeat import TIMES
+from tests.end_to_end.tiny import MODULE, write_project
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,41 @@ def test_the_times_say_the_same(finished: Path, report: dict[str, Any]) -> None:
     assert facts["finalists"]["at"] <= facts["decision"]["at"] <= facts["test_opened"][0]["at"]
     assert report["decided_at"] == facts["decision"]["at"]
     assert report["test_opened_at"] == facts["test_opened"][0]["at"]
-    assert "opened 1 time\n" in (finished / "report" / "report.md").read_text()
+    assert (
+        f"opened 1 time, at {report['test_opened_at']}, after the decision"
+        in (finished / "report" / "report.md").read_text()
+    )
+    [check] = [check for check in report["checks"] if check["name"] == "test set"]
+    assert check["status"] == "pass"
+
+
+def test_no_prediction_on_test_is_older_than_the_decision(finished: Path, confirmed: pd.DataFrame) -> None:
+    decided = datetime.fromisoformat(attributes(finished)["decision"]["at"]).timestamp()
+    written = [(finished / "checkpoints" / trial / "predictions-test.parquet").stat() for trial in confirmed["trial"]]
+    assert min(file.st_mtime for file in written) >= decided
+    assert list(finished.glob("checkpoints/[0-9]*/predictions-test*")) == []
+
+
+@pytest.mark.slow
+def test_another_test_set_leaves_all_that_comes_before_its_opening_as_it_was(
+    finished: Path, tmp_path: Path, trials: pd.DataFrame
+) -> None:
+    """Whatever is read of the test split before the decision would show in a score, a choice or the decision."""
+    module = MODULE.replace('"test": 60', '"test": 33').replace(
+        "default_rng(seed)", "default_rng(seed + 1000 * (count == 33))"
+    )
+    assert module.count("33") == 2
+    study = write_project(tmp_path, name="elsewhere", module=module)
+    other = Path(thawline.Study.from_yaml(study).run(tmp_path / "run", quiet=True).run_dir)
+    now, _ = load(other)
+    pd.testing.assert_frame_equal(
+        *(frame.drop(columns=[*TIMES, "test_score"]) for frame in (now, trials)), check_exact=True
+    )
+    facts = [attributes(run) for run in (finished, other)]
+    assert facts[0]["split_hash"] != facts[1]["split_hash"]
+    for name in ("finalists", "decision"):
+        one, two = ({key: value for key, value in each[name].items() if key != "at"} for each in facts)
+        assert one == two
 
 
 def test_only_confirmations_have_a_test_score(trials: pd.DataFrame) -> None:

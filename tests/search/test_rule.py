@@ -8,9 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from search.proposals import COMPARED_SEEDS, floor, for_confirmation, for_control, for_rule, to_confirm
-from search.report.markdown import _rule as section
+from search.proposals import (
+    COMPARED_SEEDS,
+    FIRST_SEEDS,
+    for_confirmation,
+    for_control,
+    for_rule,
+    fresh_seed,
+    seed_number,
+    to_confirm,
+)
+from search.report import sentences
 from search.results import rule as reported
 from search.results.intervals import sample
 from search.rule import RULE, Rule, advise, read
@@ -130,30 +141,29 @@ def strategies(*rates: float) -> dict[str, Strategy]:
     return {strategy.key: strategy for strategy in (Strategy(Probe(), rate) for rate in rates)}
 
 
-def test_controls_and_the_rule_s_choice_get_three_seeds_and_finalists_all() -> None:
+def test_the_floor_is_three_seeds_of_what_is_compared_and_two_of_a_finalist() -> None:
     finalists, besides, choice = strategies(1e-3, 2e-3), strategies(3e-3), Strategy(Probe(), 4e-3)
     wanted = to_confirm(finalists, besides, choice, seeds=5)
     assert [(strategy.head_lr, role, seeds) for strategy, role, seeds in wanted] == [
         (3e-3, "control", COMPARED_SEEDS),
         (4e-3, "rule", COMPARED_SEEDS),
-        (1e-3, "finalist", 5),
-        (2e-3, "finalist", 5),
+        (1e-3, "finalist", FIRST_SEEDS),
+        (2e-3, "finalist", FIRST_SEEDS),
     ]
-    assert {seeds for *_, seeds in to_confirm(finalists, besides, choice, seeds=2)} == {2}
+    assert {seeds for *_, seeds in to_confirm(finalists, besides, choice, seeds=1)} == {1}
 
 
-def test_a_rule_s_choice_that_is_a_finalist_is_confirmed_once_with_all_seeds() -> None:
+def test_a_finalist_that_is_there_for_comparison_is_confirmed_once() -> None:
     finalists = strategies(1e-3)
     [choice] = finalists.values()
-    assert to_confirm(finalists, {}, choice, seeds=5) == [(choice, "rule", 5)]
-    assert to_confirm({}, finalists, choice, seeds=5) == [(choice, "control", COMPARED_SEEDS)]
-    assert to_confirm(finalists, {}, None, seeds=5) == [(choice, "finalist", 5)]
+    assert to_confirm(finalists, {}, choice, seeds=5) == [(choice, "rule", COMPARED_SEEDS)]
+    assert to_confirm(finalists, finalists, choice, seeds=5) == [(choice, "control", COMPARED_SEEDS)]
 
 
-def test_the_floor_is_what_is_compared_and_two_seeds_a_finalist() -> None:
-    compared = to_confirm({}, strategies(3e-3), Strategy(Probe(), 4e-3), seeds=5)
-    assert floor(compared, finalists=4, seeds=5) == 2 * COMPARED_SEEDS + 4 * 2
-    assert floor(to_confirm({}, strategies(3e-3), None, seeds=1), finalists=4, seeds=1) == 5
+@given(st.integers(0, 2**32 - 1), st.integers(0, 100))
+def test_a_fresh_seed_is_never_the_search_s_own(seed: int, number: int) -> None:
+    assert fresh_seed(seed, number) != seed
+    assert seed_number(fresh_seed(seed, number), seed) == number
 
 
 def test_confirmation_goes_seed_by_seed() -> None:
@@ -165,7 +175,8 @@ def test_confirmation_goes_seed_by_seed() -> None:
 def test_the_report_compares_the_recommendation_with_the_rule(rule: Rule) -> None:
     assert rule.answer is not None
     labels = np.zeros(100, dtype=np.int64)
-    rows = {rule.answer.key: [labels + (np.arange(100) < 40)] * 2, "best": [labels + (np.arange(100) < 10)] * 2}
+    worse, better = (labels + (np.arange(100) < wrong) for wrong in (40, 10))
+    rows = {rule.answer.key: {1: worse, 2: worse}, "best": {1: better, 2: better}}
     test = sample(labels, rows, "accuracy")
     facts = {RULE: asdict(rule)}
     gain = reported.against_rule(facts, test, "best")
@@ -178,7 +189,9 @@ def test_the_report_compares_the_recommendation_with_the_rule(rule: Rule) -> Non
     assert told["quadrant"] == f"small, {rule.similarity}"
     assert told["strategy"] == str(rule.answer)
     assert told["delta_low"] < told["delta"] < told["delta_high"]
-    assert f"{told['delta']:+.4f}" in "\n".join(section(told))
+    text = sentences.rule(told, "the winner", gain)
+    assert text.startswith(f"The textbook quadrant (small, {rule.similarity}; transfer gain ")
+    assert f"advises {rule.answer}; the search found the winner; difference +30.0 points [" in text
     own = reported.against_rule(facts, test, rule.answer.key)
     assert own is not None
     assert own.mean == 0
@@ -188,8 +201,10 @@ def test_without_a_confirmed_choice_there_is_no_difference(rule: Rule) -> None:
     assert reported.told({}, None, trained=0.0) is None
     nowhere = {RULE: asdict(replace(rule, choice=None))}
     labels = np.zeros(10, dtype=np.int64)
-    assert reported.against_rule(nowhere, sample(labels, {"best": [labels]}, "accuracy"), "best") is None
+    assert reported.against_rule(nowhere, sample(labels, {"best": {1: labels}}, "accuracy"), "best") is None
     told = reported.told(nowhere, None, trained=0.0)
     assert told is not None
     assert (told["strategy"], told["delta"]) == (None, None)
-    assert "none that the space holds" in "\n".join(section(told))
+    assert "advises nothing that the space holds; the search found the winner." in sentences.rule(
+        told, "the winner", None
+    )

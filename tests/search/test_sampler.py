@@ -357,3 +357,15 @@ def test_a_trial_that_ends_without_an_epoch_is_failed(tmp_path: Path, result: di
     [trial] = held(tmp_path)
     assert trial.state == TrialState.FAIL
     assert trial.user_attrs["reason"] == "ended without a score"
+
+
+def test_how_far_each_block_moved_is_kept_though_tune_joins_the_names(tmp_path: Path) -> None:
+    from ray.tune.utils import flatten_dict
+
+    search = searcher(tmp_path, budget=1)
+    search.suggest("a")
+    last = flatten_dict(epoch(3, 0.3, weight_change={"units.0": 0.1, "head": 0.5}))
+    search.on_trial_result("a", epoch(1, 0.1))
+    search.on_trial_complete("a", last)
+    [trial] = held(tmp_path)
+    assert trial.user_attrs["weight_change"] == {"units.0": 0.1, "head": 0.5}

@@ -1,0 +1,73 @@
+"""What to do next, with the command for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from search.config import StudyConfig
+from search.results.intervals import Sample, over_examples, over_seeds
+from search.results.verdict import Decision
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A sentence, and the command that does it."""
+
+    sentence: str
+    command: str
+
+
+def unfinished(run_dir: Path, trials: pd.DataFrame) -> NextStep:
+    """Return what to do about a run without a verdict."""
+    if len(trials) and (trials["state"] == "failed").all():
+        first = trials.iloc[0]["trial"]
+        return NextStep("See one of the failures in this process, where a debugger can be set.", _trial(run_dir, first))
+    return NextStep("Go on where the run stopped.", f"thawline resume {run_dir}")
+
+
+def after(decision: Decision, val: Sample, borders: pd.DataFrame, study: StudyConfig, run_dir: Path) -> NextStep:
+    """Return what to do after a verdict.
+
+    More evidence where it lacks: of seeds or of examples, whichever the uncertainty comes from. A wider space where
+    the winner lies at its border. Else what was found is to be used, and a longer search is what is left.
+    """
+    at = borders[(borders["border"] != "") & borders["can_widen"]]
+    if decision.label == "not enough evidence" and decision.tied:
+        return _more_evidence(decision, val, study, run_dir)
+    if len(at):
+        named = ", ".join(f"space.{name}" for name in at["dimension"])
+        sentence = f"The winner lies at the border of the space: widen {named} in the study file and run it anew."
+        return NextStep(sentence, f"thawline run {run_dir / 'study.yaml'}")
+    more = 2 * study.budget.trials
+    sentence = "The winner's weights are in best/. To look further (the test set is then opened a second time):"
+    return NextStep(sentence, f"thawline resume {run_dir} -o budget.trials={more}")
+
+
+def seed_share(val: Sample, one: str, other: str) -> float | None:
+    """Return which share of the uncertainty of a difference comes from the seeds; None with a single seed."""
+    parts = [over_seeds(val.scores[name], val.scale).variance for name in (one, other)]
+    replicates = [val.scores[name].replicates.mean(axis=0) for name in (one, other)]
+    examples = over_examples(replicates[0] - replicates[1], val.scale, val.examples).variance
+    whole = sum(parts) + examples
+    return None if whole != whole else sum(parts) / whole
+
+
+def _more_evidence(decision: Decision, val: Sample, study: StudyConfig, run_dir: Path) -> NextStep:
+    share = seed_share(val, decision.winner, decision.tied[0])
+    seeds = 2 * study.finalists.seeds
+    if share is None or share > 0.5:
+        why = "One seed says nothing of the spread" if share is None else "Most of the uncertainty is the seeds'"
+        command = f"thawline resume {run_dir} -o finalists.seeds={seeds} -o budget.trials={2 * study.budget.trials}"
+        return NextStep(f"{why}: confirm on more of them, and search on, which confirmation may then match.", command)
+    sentence = (
+        f"Most of the uncertainty is that of {val.examples} validation examples: bring more of them, or accept a wider "
+        "finalists.margin, and run the study anew."
+    )
+    return NextStep(sentence, f"thawline run {run_dir / 'study.yaml'}")
+
+
+def _trial(run_dir: Path, label: str) -> str:
+    return f"thawline trial {run_dir} {label}"
