@@ -20,7 +20,8 @@ from search.proposals import Proposal
 from search.rungs import Rungs
 from spaces.strata import stratum
 
-ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change")
+ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host")
+WEIGHT_CHANGE = "weight_change/"  # Tune hands on a nested result flat, one entry a block
 RETRIED = "retried"
 Result = Mapping[str, Any]
 
@@ -66,6 +67,11 @@ def epoch(live: Live, result: Result) -> None:
         if name in result:
             live.trial.set_user_attr(name, result[name])
     live.trial.set_user_attr("seconds", live.seconds)
+    moved = {
+        name.removeprefix(WEIGHT_CHANGE): value for name, value in result.items() if name.startswith(WEIGHT_CHANGE)
+    }
+    if moved:
+        live.trial.set_user_attr("weight_change", _finite(moved))
 
 
 def step(live: Live) -> None:

@@ -12,6 +12,8 @@ import pandas as pd
 from search.errors import unwritable
 from search.report import markdown, tables
 from search.report.content import Report, gather
+from search.report.figures import catalogue
+from search.report.html import html
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Results:
     def report(self) -> Path:
         """Write tables and report anew; return the report's path."""
         report(self.run_dir)
-        return self.run_dir / "report" / "report.md"
+        return self.run_dir / "report" / "report.html"
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -79,6 +81,9 @@ def report(run_dir: Path) -> str:
         folder.mkdir(exist_ok=True)
         (folder / "report.json").write_text(json.dumps(content.as_json(), indent=2) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(markdown.page(content, run_dir), encoding="utf-8")
+        drawings = catalogue.draw_all(content, run_dir)
+        catalogue.write(drawings, folder / "figures")
+        (folder / "report.html").write_text(html(content, run_dir, drawings), encoding="utf-8")
     except OSError as error:
         raise unwritable(run_dir, error) from error
     return markdown.summary(content, run_dir)
