@@ -21,7 +21,7 @@ from search.rungs import Rungs
 from spaces.strata import stratum
 
 ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host")
-WEIGHT_CHANGE = "weight_change/"  # Tune hands on a nested result flat, one entry a block
+CHANGE = "weight_change"
 RETRIED = "retried"
 Result = Mapping[str, Any]
 
@@ -66,12 +66,12 @@ def epoch(live: Live, result: Result) -> None:
     for name in ATTRIBUTES:
         if name in result:
             live.trial.set_user_attr(name, result[name])
-    live.trial.set_user_attr("seconds", live.seconds)
-    moved = {
-        name.removeprefix(WEIGHT_CHANGE): value for name, value in result.items() if name.startswith(WEIGHT_CHANGE)
+    changes = {
+        name.removeprefix(f"{CHANGE}/"): value for name, value in result.items() if name.startswith(f"{CHANGE}/")
     }
-    if moved:
-        live.trial.set_user_attr("weight_change", _finite(moved))
+    if changes:  # by block: Tune hands on nested values under joined names
+        live.trial.set_user_attr(CHANGE, changes)
+    live.trial.set_user_attr("seconds", live.seconds)
 
 
 def step(live: Live) -> None:

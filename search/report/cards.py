@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from search.report.rounding import duration, number, share, shared_decimals, with_interval
+from search.report.cells import duration, number, share, shared_decimals, with_interval
 from search.report.styles import family
 from search.results.load import strategy_of
 from spaces.strategy import to_point

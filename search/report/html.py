@@ -10,15 +10,17 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from search.report.content import Report
 from search.report.figures.figure import Drawing
-from search.report.page import SECTIONS, Page, page_of
+from search.report.page import SECTIONS, page_of, table_of, verdict_of
 from search.report.styles import DARK, LIGHT, LOOKS, figure_css
-from search.report.svg.shapes import definitions
+from search.report.svg.shapes import IDS, definitions
+from search.report.tables import shown
 
 TEMPLATES = Path(__file__).with_name("templates")
 SIGNS = {"pass": "✓", "warn": "!", "fail": "✗", "open": "…"}
@@ -26,32 +28,36 @@ SIGNS = {"pass": "✓", "warn": "!", "fail": "✗", "open": "…"}
 
 def html(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> str:
     """Return ``report.html``."""
-    return rendered(page_of(content, run_dir, drawings))
+    page = page_of(content, run_dir, drawings)
+    sections = [(name, words) for name, words in SECTIONS.items() if name != "choose" or page.cards]
+    return rendered("report.html.j2", title=page.title, page=page, sections=sections, signs=SIGNS)
 
 
-def rendered(page: Page) -> str:
-    """Return the page as HTML."""
-    style, script = style_sheet(), (TEMPLATES / "report.js").read_text(encoding="utf-8")
+def block(content: Report, run_dir: Path) -> str:
+    """Return the verdict and the leaderboard in brief, for a notebook."""
+    board = content.leaderboard
     return (
         environment()
-        .get_template("report.html.j2")
+        .get_template("block.html.j2")
         .render(
-            page=page,
-            sections=[(name, words) for name, words in SECTIONS.items() if name != "choose" or page.cards],
-            looks=LOOKS,
-            signs=SIGNS,
-            shapes=Markup(definitions()),
-            style=Markup(style),
-            style_hash=_hash(style),
-            script=Markup(script),
-            script_hash=_hash(script),
+            verdict=verdict_of(content),
+            board=table_of("leaderboard", "", shown(board)) if len(board) else None,
+            place=f"{run_dir / 'report' / 'report.html'}",
         )
     )
 
 
+def rendered(template: str, **values: Any) -> str:
+    """Return a page with its style, its script and its marker shapes, each in the page itself."""
+    style, script = style_sheet(), (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    own = {"style": Markup(style), "script": Markup(script), "shapes": Markup(definitions())}
+    hashes = {"style_hash": _hash(style), "script_hash": _hash(script)}
+    return environment().get_template(template).render(**own, **hashes, **values)
+
+
 def environment() -> Environment:
     """Return how templates are read: everything is escaped that is not marked as markup of our own."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -59,6 +65,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.globals["mark_of"] = {kind: IDS[look.shape] for kind, look in LOOKS.items()}
+    return made
 
 
 def style_sheet() -> str:

@@ -32,8 +32,9 @@ def booktabs(
     """
     first = table.columns[0]
     shape = "".join(WIDE if name == wide else "r" if _numeric(table[name]) else "l" for name in table.columns)
-    marked = [*(f"{value}{DAGGER}" if row in tied else str(value) for row, value in table[first].items())]
-    escaped = table.astype(str).map(_escaped).assign(**{str(first): marked}).rename(columns=_escaped)
+    escaped = table.astype(str).map(_escaped)
+    marked = [f"{value}{DAGGER}" if row in tied else value for row, value in escaped[first].items()]
+    escaped = escaped.assign(**{str(first): marked}).rename(columns=_escaped)
     style = escaped.style.hide(axis="index")
     if len(bold):
         style = style.set_properties(subset=(list(bold), list(escaped.columns)), **{"textbf": "--rwrap"})

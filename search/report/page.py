@@ -12,15 +12,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from search.report.cards import Card, cards
+from search.report.cells import decimals, duration, number, with_interval
+from search.report.checklist import Check, checklist
 from search.report.content import Report
 from search.report.figures.figure import Drawing, Figure, Missing
 from search.report.lost import behind, kinds_tried
 from search.report.markdown import METHOD, _rule, _search_lines
-from search.report.rounding import decimals, duration, number, with_interval
 from search.report.styles import LOOKS, family
 from search.report.svg.draw import svg
 from search.report.tables import ALL, shown
-from search.report.trust import Check, checklist
 
 SECTIONS = {
     "verdict": "Verdict",
@@ -123,7 +123,7 @@ def page_of(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> 
     return Page(
         name=content.name,
         title=f"{content.name}: how far to thaw",
-        verdict=_verdict(content),
+        verdict=verdict_of(content),
         tiles=_tiles(content),
         rule=_paragraphs(_rule(content.rule)),
         cards=cards(content.leaderboard, content.metric),
@@ -141,7 +141,8 @@ def page_of(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> 
     )
 
 
-def _verdict(content: Report) -> Verdict:
+def verdict_of(content: Report) -> Verdict:
+    """Return the box at the top: the label in words and with a sign, so that colour is not needed to see it."""
     told = content.verdict
     state, icon, words = LABELS.get(str(told["label"]), NO_LABEL)
     more = [f"Not told apart from it: {'; '.join(told['tied'])}."] if told["tied"] else []
@@ -169,7 +170,9 @@ def _tiles(content: Report) -> list[tuple[str, str]]:
 def _leaderboard(board: pd.DataFrame, metric: str) -> Table:
     texts = shown(board, ALL)
     caption = f"Confirmed strategies by mean validation {metric} over fresh seeds; test {metric} is only reported."
-    return _table("leaderboard", caption, texts, [family(row) for row in board.to_dict("records")], "Strategy", best=0)
+    return table_of(
+        "leaderboard", caption, texts, [family(row) for row in board.to_dict("records")], "Strategy", best=0
+    )
 
 
 def _lost(content: Report) -> list[Table]:
@@ -188,7 +191,7 @@ def _lost(content: Report) -> list[Table]:
             }
         )
         caption = "Confirmed strategies behind the winner; whether they are told apart is decided on validation."
-        found.append(_table("lost", caption, texts, kinds, "Strategy"))
+        found.append(table_of("lost", caption, texts, kinds, "Strategy"))
     tried = kinds_tried(content.trials, content.mode)
     if len(tried):
         texts = pd.DataFrame(
@@ -201,7 +204,7 @@ def _lost(content: Report) -> list[Table]:
             }
         )
         caption = "Every kind of strategy in search and controls: scores of one seed on validation, no evidence."
-        found.append(_table("kinds", caption, texts, tried["kind"].tolist(), "Kind"))
+        found.append(table_of("kinds", caption, texts, tried["kind"].tolist(), "Kind"))
     return found
 
 
@@ -211,7 +214,7 @@ def _failures(trials: pd.DataFrame) -> Table | None:
         return None
     texts = failed[["trial", "stage", "strategy", "reason"]].head(MOST_FAILURES).fillna("").astype(str)
     texts.columns = pd.Index(["Trial", "Stage", "Strategy", "Reason"])
-    return _table("failures", f"{len(failed)} trials failed; {len(texts)} are shown.", texts)
+    return table_of("failures", f"{len(failed)} trials failed; {len(texts)} are shown.", texts)
 
 
 def _reproduce(content: Report) -> list[str]:
@@ -239,7 +242,7 @@ def _cell(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _table(
+def table_of(
     name: str,
     caption: str,
     texts: pd.DataFrame,
@@ -247,6 +250,7 @@ def _table(
     marked: str | None = None,
     best: int | None = None,
 ) -> Table:
+    """Return a table of text; ``kinds`` are the rows', shown in the column ``marked``; row ``best`` stands out."""
     cells = texts.astype(str).to_numpy().tolist()
     rows = [Row(row, kinds[index] if kinds else "", index == best) for index, row in enumerate(cells)]
     numeric = [bool(texts[column].astype(str).str.match(r"^(-$|[-+]?\d)").all()) for column in texts.columns]

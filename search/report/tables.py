@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from search.report.cells import duration, number, share, shared_decimals, with_interval
 from search.report.content import Report
 from search.report.latex import booktabs
-from search.report.rounding import duration, number, share, shared_decimals, with_interval
 
 SHOWN = {
     "rank": "Rank",

@@ -13,7 +13,7 @@ from search.errors import unwritable
 from search.report import markdown, tables
 from search.report.content import Report, gather
 from search.report.figures import catalogue
-from search.report.html import html
+from search.report.html import block, html
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,12 @@ class Results:
         return markdown.summary(self._content, self.run_dir)
 
     def report(self) -> Path:
-        """Write tables and report anew; return the report's path."""
+        """Write tables and report anew; return the path of the page."""
         report(self.run_dir)
         return self.run_dir / "report" / "report.html"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<p>{escape(self.sentence)}</p>{self.leaderboard.to_html(index=False, float_format='{:.4g}'.format)}"
+        return block(self._content, self.run_dir)
 
     @property
     def _content(self) -> Report:

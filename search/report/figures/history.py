@@ -12,7 +12,7 @@ from search.report.figures.maps import UNFINISHED, whole
 from search.report.styles import KINDS, families
 from spaces.strata import STRATA
 
-MOST_CURVES = 80
+MOST_CURVES = 50
 KIND_OF_STRATUM = {"head": "probe", "direct": "top", "delayed": "gradual", "scratch": "scratch"}
 
 

@@ -30,7 +30,10 @@ def strategy_map(trials: pd.DataFrame, blocks: int, metric: str) -> Drawing:
         Axis("blocks that train (0: the head alone)", whole=True),
         Axis(f"validation {metric}"),
         _by_kind(seen, seen["depth"] + _aside(seen)),
-        _named(seen.assign(depth=seen["depth"].astype(int)), "depth", "state", "epochs", "score"),
+        _named(
+            seen.assign(depth=seen["depth"].astype(int), stopped=np.where(seen["state"] == "pruned", "yes", "")),
+            *("depth", "stopped", "score"),
+        ),
         _legend(seen),
         PRUNED,
     )

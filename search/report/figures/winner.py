@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from search.report.cells import with_interval
 from search.report.figures.figure import Axis, Bar, Cell, Drawing, Figure, Missing, Point, Points, Whisker
-from search.report.rounding import with_interval
 from search.report.styles import family
 
 UNCONFIRMED = "nothing was confirmed yet"
@@ -23,6 +23,8 @@ def finalist_seeds(board: pd.DataFrame, trials: pd.DataFrame, metric: str) -> Dr
     if board.empty:
         return Missing(name, title, UNCONFIRMED)
     confirmed = trials[(trials["stage"] == "confirm") & trials["test_score"].notna()]
+    if confirmed.empty:
+        return Missing(name, title, "no test score is recorded")
     layers: list[Points | Whisker] = []
     rows = []
     for index, row in enumerate(board.to_dict("records")):

@@ -9,7 +9,7 @@ from typing import assert_never
 from search.report.figures.figure import Bar, Cell, Figure, Layer, Line, Points, Whisker
 from search.report.styles import LIGHT, LOOKS, figure_css
 from search.report.svg.axes import Scale, extent, ticks, values
-from search.report.svg.shapes import definitions
+from search.report.svg.shapes import IDS, definitions
 
 WIDTH, PLOT_HEIGHT, ROW_HEIGHT, CELLS = 560, 290, 42, 400
 LEFT, RIGHT, BOTTOM = 54, 14, 44
@@ -140,13 +140,13 @@ def _layer(layer: Layer, frame: Frame, figure: Figure) -> str:
 
 
 def _points(layer: Points, frame: Frame, *, below: bool) -> str:
-    shape = LOOKS[layer.kind].shape
+    shape = IDS[LOOKS[layer.kind].shape]
     lower = 5 if below else 0  # a row's name stands above its marks
     marks = []
     for point in layer.points:
         if frame.x.holds(point.x) and frame.y.holds(point.y):
             x, y = _short(frame.x(point.x)), _short(frame.y(point.y) + lower)
-            marks.append(f'<use href="#m-{shape}" x="{x}" y="{y}"><title>{escape(point.title)}</title></use>')
+            marks.append(f'<use href="#{shape}" x="{x}" y="{y}"><title>{escape(point.title)}</title></use>')
     more = " hollow" * layer.hollow + " dim" * layer.dim
     return f'<g class="marks k-{layer.kind}{more}">{"".join(marks)}</g>' if marks else ""
 
@@ -191,7 +191,7 @@ def _legend(figure: Figure) -> list[str]:
     for index, kind in enumerate(figure.legend):
         x, y = _legend_place(index)
         look = LOOKS[kind]
-        parts.append(f'<g class="marks k-{kind}"><use href="#m-{look.shape}" x="{x + 6}" y="{y - 4}"/></g>')
+        parts.append(f'<g class="marks k-{kind}"><use href="#{IDS[look.shape]}" x="{x + 6}" y="{y - 4}"/></g>')
         parts.append(_text(x + 16, y, look.words))
     if figure.hollow:
         x, y = _legend_place(0)

@@ -35,8 +35,10 @@ SHAPES = {
     "plus": _path(PLUS),
     "cross": _path(_turned(PLUS)),
 }
+# Short, as a page has thousands of marks.
+IDS = {name: f"m{number}" for number, name in enumerate(SHAPES)}
 
 
 def definitions() -> str:
-    """Return the shapes for a ``defs`` element, to be drawn by ``use`` with the id ``m-SHAPE``."""
-    return "".join(f'<path id="m-{name}" d="{path}"/>' for name, path in SHAPES.items())
+    """Return the shapes for a ``defs`` element, to be drawn by ``use`` with `ids`."""
+    return "".join(f'<path id="{IDS[name]}" d="{path}"/>' for name, path in SHAPES.items())

@@ -1,4 +1,4 @@
-"""Numbers as readers see them: as many decimals as their uncertainty allows."""
+"""Numbers as the cells of a table: as many decimals as their uncertainty allows, one unit a column."""
 
 from __future__ import annotations
 
