@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.again import trial as trial
+    from search.compare import compare as compare
     from search.doctor import doctor as doctor
     from search.resume import resume as resume
     from search.study import Study as Study
@@ -20,11 +21,12 @@ HOMES = {
     "BadInput": "spaces.errors",
     "Strategy": "spaces.strategy",
     "Study": "search.study",
+    "compare": "search.compare",
     "doctor": "search.doctor",
     "resume": "search.resume",
     "trial": "search.again",
 }
-__all__ = ["BadInput", "Strategy", "Study", "doctor", "resume", "trial"]
+__all__ = ["BadInput", "Strategy", "Study", "compare", "doctor", "resume", "trial"]
 
 
 def __getattr__(name: str) -> Any:

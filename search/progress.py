@@ -1,4 +1,4 @@
-"""What a study says while it runs: one writer of events, plain lines for people or JSON lines for programs."""
+"""What a study says while it runs: one writer of events; plain lines, JSON lines or a live view read them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 VERSION = 1
 Event = dict[str, Any]
 Tell = Callable[[Event], None]
+Reader = Callable[[Event, str], None]  # an event with where the stage stands, and its plain line
 
 
 def silent(_event: Event) -> None:
@@ -32,6 +33,8 @@ class Progress:
     ended: int = 0
     before: int = 0  # ended in an earlier session
     stage: str = ""
+    workers: int = 0  # trials at once
+    reader: Reader | None = None  # takes the events in the place of plain lines
     started: float = field(default_factory=time.monotonic)
 
     def begin(self, stage: str, total: int, ended: int = 0) -> None:
@@ -50,13 +53,15 @@ class Progress:
         self._count(event)
         if self.quiet:
             return
+        stands = {"best": self.best, "seconds_left": self._left()}
         if self.as_json:
             clean = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in event.items()}
-            line = json.dumps({"v": VERSION, **clean, "best": self.best, "seconds_left": self._left()})
-        else:
-            line = self._line(event)
-        if line:
-            print(line, file=sys.stdout if self.as_json else sys.stderr, flush=True)
+            print(json.dumps({"v": VERSION, **clean, **stands}), flush=True)
+        elif self.reader:
+            counts = {"total": self.total, "ended": self.ended, "workers": self.workers}
+            self.reader({**event, **stands, **counts}, self._line(event))
+        elif line := self._line(event):
+            print(line, file=sys.stderr, flush=True)
 
     def _count(self, event: Event) -> None:
         self.ended += event["event"] == "trial_end"
@@ -105,8 +110,9 @@ class Progress:
     def _tail(self) -> str:
         best = f" | best {self.best:.4f}" if self.best is not None else ""
         left = self._left()
-        return best + (f" | {_duration(left)} left" if left is not None and self.ended < self.total else "")
+        return best + (f" | {duration(left)} left" if left is not None and self.ended < self.total else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time left, in seconds or minutes."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

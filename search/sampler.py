@@ -103,6 +103,7 @@ class StudySearcher(Searcher):
             live = self._next()
             if live:
                 self._live[trial_id] = live
+                self._tell({"event": "trial_begin", **record.event(live, self._template.epochs, self._rungs)})
                 return {"label": live.label, **self._order(live).plain()}
         # A trial that is still training may have to be handed out again.
         return None if self._live and not self.fault else str(Searcher.FINISHED)
@@ -154,9 +155,8 @@ class StudySearcher(Searcher):
             record.epoch(live, result)
             record.step(live)
             self._note_time()
-            family = stratum(live.proposal.strategy)
-            if self._rungs and live.proposal.stage == "search" and self._rungs.rung(family, live.epoch):
-                self._tell({"event": "rung", **record.event(live, self._template.epochs, self._rungs)})
+            told = record.event(live, self._template.epochs, self._rungs)
+            self._tell({"event": "rung" if told["rung"] else "epoch", **told})
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Tell Optuna how the trial ended: complete, pruned, or failed with a reason; or hand it out again."""

@@ -149,7 +149,9 @@ def finish(setup: Setup) -> Results:
     Raises:
         StudyFailed: no trial could be used, Ray could not be reached, or the run folder could not be written.
     """
-    with interruptible(setup.run_dir):
+    from search.live import shown
+
+    with interruptible(setup.run_dir), shown(setup.progress, setup.config.name):
         try:
             _carry_out(setup)
         except (OSError, Unwritable) as error:
@@ -188,6 +190,7 @@ def _carry_out(setup: Setup) -> None:
 
     with cluster():
         room = slots(setup.config.resources)
+        setup.progress.workers = room.concurrent
         _search(setup, room)
         if not confirm.any_usable(setup.run_dir):
             raise _nothing_usable(setup)

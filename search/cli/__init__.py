@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli import blocks, demo, doctor, init, ls, plan, report, resume, run, trial, validate
+from search.cli import blocks, compare, demo, doctor, init, ls, plan, report, resume, run, trial, validate
 from search.errors import ExitCode, explain
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 VERBS: tuple[Callable[..., None], ...] = (
     *(demo.demo, init.init, validate.validate, plan.plan, run.run, resume.resume, trial.trial),
-    *(report.report, ls.ls, blocks.blocks, doctor.doctor),
+    *(report.report, compare.compare, ls.ls, blocks.blocks, doctor.doctor),
 )
 for verb in VERBS:
     app.command()(verb)

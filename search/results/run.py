@@ -12,6 +12,8 @@ import pandas as pd
 from search.errors import unwritable
 from search.report import markdown, tables
 from search.report.content import Report, gather
+from search.report.figures import catalogue
+from search.report.html import block, html
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,12 @@ class Results:
         return markdown.summary(self._content, self.run_dir)
 
     def report(self) -> Path:
-        """Write tables and report anew; return the report's path."""
+        """Write tables and report anew; return the path of the page."""
         report(self.run_dir)
-        return self.run_dir / "report" / "report.md"
+        return self.run_dir / "report" / "report.html"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<p>{escape(self.sentence)}</p>{self.leaderboard.to_html(index=False, float_format='{:.4g}'.format)}"
+        return block(self._content, self.run_dir)
 
     @property
     def _content(self) -> Report:
@@ -79,6 +79,9 @@ def report(run_dir: Path) -> str:
         folder.mkdir(exist_ok=True)
         (folder / "report.json").write_text(json.dumps(content.as_json(), indent=2) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(markdown.page(content, run_dir), encoding="utf-8")
+        drawings = catalogue.draw_all(content, run_dir)
+        catalogue.write(drawings, folder / "figures")
+        (folder / "report.html").write_text(html(content, run_dir, drawings), encoding="utf-8")
     except OSError as error:
         raise unwritable(run_dir, error) from error
     return markdown.summary(content, run_dir)

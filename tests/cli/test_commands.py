@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 # What a verb does, as one function of Python.
 TWINS = {
     "blocks": "trainables.network.describe:describe",
+    "compare": "thawline:compare",
     "demo": "search.cli.demo:demo",
     "doctor": "thawline:doctor",
     "init": "search.cli.init:template_text",

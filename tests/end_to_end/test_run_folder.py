@@ -13,6 +13,7 @@ import yaml
 from search.config import study_space
 from search.layering import resolve
 from search.report.content import gather
+from search.report.figures.catalogue import FIGURES
 from search.results.load import strategy_of
 from spaces.check import outside
 from spaces.presets import DIMENSION_NAMES
@@ -21,7 +22,8 @@ FILES = (
     *("study.yaml", "optuna.journal", "split.csv"),
     *("tables/trials.csv", "tables/trials.parquet", "tables/epochs.csv", "tables/epochs.parquet"),
     *("tables/leaderboard.csv", "tables/leaderboard.parquet", "tables/leaderboard.md", "tables/leaderboard.tex"),
-    *("tables/predictions.parquet", "report/report.md", "report/report.json"),
+    *("tables/predictions.parquet", "report/report.html", "report/report.md", "report/report.json"),
+    *(f"report/figures/{name}.svg" for name in FIGURES),
     *("best/weights.safetensors", "best/strategy.yaml", "best/preprocessing.json", "best/labels.json"),
 )
 TABLES = {
@@ -160,6 +162,26 @@ def test_kept_predictions_make_the_scores(finished: Path, confirmed: pd.DataFram
     for trial in confirmed.itertuples():
         assert right.mean()[trial.trial, "val"] == pytest.approx(trial.score)
         assert right.mean()[trial.trial, "test"] == pytest.approx(trial.test_score)
+
+
+def test_every_trial_at_its_last_epoch_says_how_far_its_blocks_moved(finished: Path) -> None:
+    from search.storage import load_study
+
+    for name in ("search", "confirm"):
+        study = load_study(finished, name)
+        assert study is not None
+        for trial in study.get_trials():
+            if trial.state.name == "COMPLETE":
+                change = trial.user_attrs["weight_change"]
+                assert list(change)[-1] == "head"
+                assert all(value >= 0 for value in change.values())
+
+
+def test_a_run_shows_itself_in_a_notebook_and_leads_to_its_page(finished: Path) -> None:
+    from search.results.run import Results
+
+    assert Results(finished).report() == finished / "report" / "report.html"
+    assert "thawline-run" in Results(finished)._repr_html_()
 
 
 def test_report_json_has_every_field(report: dict[str, Any]) -> None:

@@ -1,0 +1,125 @@
+"""What the search did: learning curves, how many trials each rung let go on, the best score over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from search.report.figures.figure import Axis, Bar, Drawing, Figure, Line, Missing, Point, Points
+from search.report.figures.maps import UNFINISHED, whole
+from search.report.styles import KINDS, families
+from spaces.strata import STRATA
+
+MOST_CURVES = 50
+KIND_OF_STRATUM = {"head": "probe", "direct": "top", "delayed": "gradual", "scratch": "scratch"}
+
+
+def learning_curves(trials: pd.DataFrame, epochs: pd.DataFrame, metric: str, mode: str) -> Drawing:
+    """Score by epoch: the trials that got furthest, coloured by kind, over the faint curves of the others."""
+    name, title = "learning-curves", "Learning curves"
+    seen = trials[(trials["stage"] != "confirm") & (trials["state"] != "reused")]
+    seen = seen.sort_values(["epochs", "score"], ascending=[False, mode == "min"], kind="stable")
+    drawn = seen["trial"].head(MOST_CURVES).tolist()
+    known = epochs[epochs["trial"].isin(drawn) & np.isfinite(epochs["score"].astype(float))]
+    if known.empty:
+        return Missing(name, title, "no epoch has a score yet")
+    wide = known.pivot_table(index="trial", columns="epoch", values="score", aggfunc="last")
+    rows = seen[seen["trial"].isin(wide.index)].set_index("trial")
+    kinds = families(rows)
+    lines = tuple(_curve(wide.loc[trial], str(trial), kinds[trial], rows.loc[trial]) for trial in reversed(rows.index))
+    left_out = len(seen) - len(rows)
+    more = f" Not drawn: {left_out} trials, which stand in tables/epochs.csv." if left_out else ""
+    return Figure(
+        name,
+        title,
+        f"Validation score after each epoch; faint: stopped early or failed.{more}",
+        Axis("epoch", whole=True),
+        Axis(f"validation {metric}"),
+        lines,
+        _as_rows(wide.reindex(rows.index)),
+        tuple(kind for kind in KINDS if (kinds[rows["state"] == "complete"] == kind).any()),
+    )
+
+
+def _curve(scores: pd.Series[float], trial: str, kind: str, row: pd.Series[Any]) -> Line:
+    points = tuple((float(str(epoch)), float(score)) for epoch, score in scores.dropna().items())
+    return Line(kind, points, f"{trial}: {row['strategy']}", faint=row["state"] != "complete")
+
+
+def _as_rows(wide: pd.DataFrame) -> pd.DataFrame:
+    renamed = wide.rename(columns={epoch: f"epoch {epoch}" for epoch in wide.columns})
+    renamed.columns.name = None
+    return renamed.reset_index()
+
+
+def rung_funnel(trials: pd.DataFrame) -> Drawing:
+    """How many trials of each stratum came how far."""
+    name, title = "rungs", "How far trials were let go"
+    found = funnel(trials)
+    if found.empty:
+        return Missing(name, title, "no search trial has an epoch yet")
+    names = tuple(f"{row.stratum}: {row.reached}" for row in found.itertuples(index=False))
+    bars = tuple(
+        Bar(KIND_OF_STRATUM.get(str(row.stratum), "plain"), index, float(str(row.trials)), str(row.trials))
+        for index, row in enumerate(found.itertuples(index=False))
+    )
+    return Figure(
+        name,
+        title,
+        "Search trials that reached an epoch at which their stratum was compared. Trials compete within their stratum.",
+        Axis("trials", start=0, whole=True),
+        Axis("", names=names),
+        bars,
+        found,
+    )
+
+
+def funnel(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each stratum, how many search trials reached each epoch at which some were stopped, and the last."""
+    seen = trials[(trials["stage"] == "search") & (trials["state"] != "reused") & (trials["epochs"].fillna(0) > 0)]
+    rows = []
+    for stratum in STRATA:
+        own = seen[seen["stratum"] == stratum]
+        if own.empty:
+            continue
+        stops = sorted({int(epoch) for epoch in own.loc[own["state"] == "pruned", "epochs"]})
+        reached = {f"reached epoch {epoch}": int((own["epochs"] >= epoch).sum()) for epoch in stops}
+        complete = int((own["state"] == "complete").sum())
+        found = {"began": len(own), **reached, "came to the last epoch": complete}
+        rows += [{"stratum": stratum, "reached": words, "trials": count} for words, count in found.items()]
+    return pd.DataFrame(rows, columns=["stratum", "reached", "trials"])
+
+
+def best_so_far(trials: pd.DataFrame, metric: str, mode: str) -> Drawing:
+    """The best score at the last epoch, over the training time spent until then."""
+    name, title = "best-so-far", "Best score over the time spent"
+    seen = trials[(trials["stage"] == "search") & (trials["state"] != "reused")]
+    spent = seen["seconds"].astype(float).fillna(0).cumsum()
+    ended = whole(seen)
+    if ended.empty:
+        return Missing(name, title, UNFINISHED)
+    score = ended["score"].astype(float)
+    best = score.cummax() if mode == "max" else score.cummin()
+    table = pd.DataFrame({"trial": ended["trial"], "seconds": spent[ended.index], "score": score, "best": best})
+    steps = _steps(table["seconds"].tolist(), table["best"].tolist())
+    dots = zip(table["seconds"], table["score"], table["trial"], strict=True)
+    points = tuple(Point(at, value, f"{trial}: {value:.4f}") for at, value, trial in dots)
+    return Figure(
+        name,
+        title,
+        "Trials at the last epoch in the order they were proposed, over the training time added up until then.",
+        Axis("seconds of training, added up"),
+        Axis(f"validation {metric}"),
+        (Line("plain", steps, "the best so far"), Points("plain", points, dim=True)),
+        table,
+    )
+
+
+def _steps(x: list[float], y: list[float]) -> tuple[tuple[float, float], ...]:
+    """Return the corners of a line that keeps its height until the next value."""
+    corners = [(x[0], y[0])]
+    for at, value in zip(x[1:], y[1:], strict=True):
+        corners += [(at, corners[-1][1]), (at, value)]
+    return tuple(corners)

@@ -1,0 +1,118 @@
+"""The confirmed strategies: their seeds, and of the winner which block moved and what it mistook for what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from search.report.cells import with_interval
+from search.report.figures.figure import Axis, Bar, Cell, Drawing, Figure, Missing, Point, Points, Whisker
+from search.report.styles import family
+
+UNCONFIRMED = "nothing was confirmed yet"
+MOST_CLASSES = 20
+MOST_WITH_NUMBERS = 12
+
+
+def finalist_seeds(board: pd.DataFrame, trials: pd.DataFrame, metric: str) -> Drawing:
+    """The test score of every seed of every confirmed strategy, and the interval of their mean."""
+    name, title = "seeds", "Confirmed strategies, seed by seed"
+    if board.empty:
+        return Missing(name, title, UNCONFIRMED)
+    confirmed = trials[(trials["stage"] == "confirm") & trials["test_score"].notna()]
+    if confirmed.empty:
+        return Missing(name, title, "no test score is recorded")
+    layers: list[Points | Whisker] = []
+    rows = []
+    for index, row in enumerate(board.to_dict("records")):
+        own = confirmed[confirmed["key"] == row["key"]]
+        low, mean, high = (float(row[end]) for end in ("test_low", "test_mean", "test_high"))
+        if math.isfinite(low) and math.isfinite(high):
+            layers.append(Whisker(index, low, mean, high, f"{row['strategy']}: {with_interval(mean, low, high)}"))
+        seeds = zip(own["trial"], own["seed"], own["score"], own["test_score"].astype(float), strict=True)
+        dots = [Point(test, index, f"{trial}, seed {seed}: {test:.4f}") for trial, seed, _, test in seeds]
+        layers.append(Points(family(row), tuple(dots)))
+        rows += [{"rank": row["rank"], **each} for each in _seed_rows(own)]
+    return Figure(
+        name,
+        title,
+        "Each mark is one fresh seed on the test set; the bar is the 95 % interval of the mean over seeds and "
+        "examples. The order is that of validation, on which the decision was taken.",
+        Axis(f"test {metric}"),
+        Axis("", names=tuple(f"{row['rank']}. {row['strategy']}" for row in board.to_dict("records"))),
+        tuple(layers),
+        pd.DataFrame(rows, columns=["rank", "strategy", "trial", "seed", "validation", "test"]),
+        wide=True,
+    )
+
+
+def _seed_rows(own: pd.DataFrame) -> list[Mapping[str, object]]:
+    kept = own[["strategy", "trial", "seed", "score", "test_score"]]
+    renamed = kept.rename(columns={"score": "validation", "test_score": "test"})
+    return [{str(name): value for name, value in row.items()} for row in renamed.to_dict("records")]
+
+
+def weight_change(changes: Mapping[str, Mapping[str, float]], strategy: str) -> Drawing:
+    """How far each block of the winner moved from where it started, relative to its size; ``changes`` by trial."""
+    name, title = "weight-change", "Which block wanted to move"
+    table = pd.DataFrame(changes, dtype="float64").rename_axis("block").dropna(how="all")
+    if table.empty:
+        return Missing(name, title, "no weight change was recorded for the winner")
+    means = table.mean(axis=1)
+    bars = [Bar("plain", row, float(mean), f"{mean:.3g}") for row, mean in enumerate(means)]
+    return Figure(
+        name,
+        title,
+        f"Norm of the change of each block's trained weights over the norm they started with, the mean of "
+        f"{table.shape[1]} seeds ({strategy}). From input to output; what stayed frozen is not listed.",
+        Axis("relative change", start=0),
+        Axis("", names=tuple(map(str, table.index))),
+        tuple(bars),
+        table.assign(mean=means).reset_index(),
+    )
+
+
+def confusion(predictions: pd.DataFrame, trials: Sequence[str], classes: Sequence[str], strategy: str) -> Drawing:
+    """What the winner took each class of the test set for, over all its seeds."""
+    name, title = "confusion", "What was taken for what"
+    own = predictions[predictions["trial"].isin(list(trials)) & (predictions["split"] == "test")]
+    if own.empty:
+        return Missing(name, title, "no test predictions of the winner are kept")
+    counts = confusion_counts(own, len(classes))
+    wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
+    shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+    part = counts[np.ix_(shown, shown)]
+    totals = counts.sum(axis=1)[shown]
+    names = [str(classes[index]) for index in shown]
+    cells = [
+        _cell(row, column, int(part[row, column]), int(totals[row]), names)
+        for row in range(len(names))
+        for column in range(len(names))
+    ]
+    fewer = f" Shown: the {len(shown)} classes with most errors of {len(classes)}." if len(shown) < len(classes) else ""
+    return Figure(
+        name,
+        title,
+        f"Rows: the class. Columns: what {strategy} said, on the test set, over {len(set(own['trial']))} seeds. "
+        f"Shade and number: share of the row.{fewer}",
+        Axis("predicted", names=tuple(names)),
+        Axis("class", names=tuple(names)),
+        tuple(cells),
+        pd.DataFrame(part, columns=names).assign(**{"class": names}).set_index("class").reset_index(),
+    )
+
+
+def confusion_counts(rows: pd.DataFrame, classes: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return how often each label (rows) was predicted as each class (columns)."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (rows["label"].to_numpy(), rows["prediction"].to_numpy()), 1)
+    return counts
+
+
+def _cell(row: int, column: int, count: int, total: int, names: Sequence[str]) -> Cell:
+    part = count / total if total else 0.0
+    text = f"{part:.0%}".rstrip("%") if len(names) <= MOST_WITH_NUMBERS and count else ""
+    return Cell(row, column, part, text, f"{names[row]} taken for {names[column]}: {count} of {total}")

@@ -1,0 +1,154 @@
+"""Each figure from little or odd data: it is drawn, or says why it is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.report.content import Report, gather
+from search.report.figures import winner
+from search.report.figures.catalogue import FIGURES, draw_all
+from search.report.figures.figure import Axis, Drawing, Figure, Missing
+from search.report.figures.history import funnel
+from search.report.figures.maps import front, half_decades
+from search.report.svg.axes import extent, ticks
+from search.report.svg.draw import standalone, svg
+
+CHANGES = {"c0": {"features.0": 0.1, "head": 0.5}, "c1": {"features.0": 0.3, "head": 0.7}}
+Change = Callable[[Report], Report]
+
+
+@pytest.fixture(scope="module")
+def content(reported: Path) -> Report:
+    return gather(reported)
+
+
+def nothing(content: Report) -> Report:
+    frames = ("trials", "epochs", "predictions", "leaderboard")
+    return replace(content, **{name: getattr(content, name).iloc[:0] for name in frames})
+
+
+def one_trial(content: Report) -> Report:
+    trials = content.trials[(content.trials["stage"] == "search") & (content.trials["state"] == "complete")].iloc[:1]
+    epochs = content.epochs[content.epochs["trial"].isin(trials["trial"])]
+    return replace(nothing(content), trials=trials, epochs=epochs)
+
+
+def no_numbers(content: Report) -> Report:
+    trials = content.trials.assign(score=math.nan, test_score=math.nan, seconds=math.nan)
+    board = content.leaderboard.assign(test_low=math.nan, test_high=math.nan)
+    return replace(content, trials=trials, epochs=content.epochs.assign(score=math.nan), leaderboard=board)
+
+
+def same_score(content: Report) -> Report:
+    return replace(content, trials=content.trials.assign(score=0.5, seconds=3.0))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("change", [nothing, one_trial, no_numbers, same_score], ids=lambda f: f.__name__)
+def test_a_figure_of_odd_data_is_whole_or_says_why_not(content: Report, name: str, change: Change) -> None:
+    drawing = FIGURES[name](change(content), CHANGES)
+    if isinstance(drawing, Missing):
+        assert drawing.why
+        return
+    drawn = ElementTree.fromstring(standalone(drawing))
+    assert drawn.attrib["viewBox"]
+    assert "nan" not in svg(drawing)
+    assert len(drawing.table) > 0
+
+
+@pytest.mark.parametrize("name", set(FIGURES) - {"weight-change"})
+def test_nothing_to_show_is_said(content: Report, name: str) -> None:
+    assert isinstance(FIGURES[name](nothing(content), {}), Missing)
+
+
+def test_the_files_are_the_figures_and_stand_alone(reported: Path) -> None:
+    drawings = draw_all(gather(reported), reported)
+    there = {path.stem for path in (reported / "report" / "figures").glob("*.svg")}
+    assert there == {name for name, drawing in drawings.items() if isinstance(drawing, Figure)} == set(FIGURES)
+    for path in (reported / "report" / "figures").glob("*.svg"):
+        text = path.read_text()
+        assert "var(" not in text
+        root = ElementTree.fromstring(text)
+        names = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
+        used = {use.attrib["href"].lstrip("#") for use in root.iter("{http://www.w3.org/2000/svg}use")}
+        assert used <= names
+
+
+def test_a_report_that_cannot_draw_a_figure_removes_the_old_one(reported: Path, tmp_path: Path) -> None:
+    from search.report.figures.catalogue import write
+
+    drawings: dict[str, Drawing] = dict(draw_all(gather(reported), reported))
+    write(drawings, tmp_path / "figures")
+    write(drawings | {"cost": Missing("cost", "Cost", "gone")}, tmp_path / "figures")
+    assert "cost.svg" not in {path.name for path in (tmp_path / "figures").iterdir()}
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("max", ["a", "c", "d"]), ("min", ["a"])])
+def test_the_front_holds_what_no_cheaper_trial_equals(mode: str, wanted: list[str]) -> None:
+    trials = pd.DataFrame({"trial": list("abcd"), "seconds": [1.0, 2, 3, 4], "score": [0.5, 0.5, 0.7, 0.8]})
+    assert front(trials, mode)["trial"].tolist() == wanted
+
+
+def test_the_ratios_are_binned_by_half_decades() -> None:
+    trials = pd.DataFrame({"lr_ratio": [0.1, 0.2, 0.4, 1.0], "score": [0.5, 0.7, 0.9, 0.4]})
+    bins = half_decades(trials)
+    assert [each.title.split(",")[0] for each in bins] == ["2 trials", "1 trials", "1 trials"]
+    assert [each.middle for each in bins] == pytest.approx([0.6, 0.9, 0.4])
+    assert [each.at for each in bins] == pytest.approx([10**-0.75, 10**-0.25, 10**0.25])
+
+
+def test_the_funnel_counts_who_reached_what(content: Report) -> None:
+    counted = funnel(content.trials)
+    searched = content.trials[content.trials["stage"] == "search"]
+    began = counted[counted["reached"] == "began"]["trials"].sum()
+    ended = counted[counted["reached"] == "came to the last epoch"]["trials"].sum()
+    assert began == (searched["epochs"] > 0).sum()
+    assert ended == (searched["state"] == "complete").sum()
+    for _, own in counted.groupby("stratum"):
+        assert own["trials"].is_monotonic_decreasing
+
+
+def test_the_confusion_counts_every_prediction_of_the_winner(content: Report) -> None:
+    own = content.predictions[(content.predictions["trial"] == "c0") & (content.predictions["split"] == "test")]
+    drawing = winner.confusion(content.predictions, ["c0"], ["a", "b", "c"], "top 2")
+    assert isinstance(drawing, Figure)
+    counts = drawing.table.set_index("class").to_numpy()
+    assert counts.sum() == len(own)
+    assert counts.trace() == (own["label"] == own["prediction"]).sum()
+
+
+def test_many_classes_are_cut_to_those_with_most_errors() -> None:
+    labels = np.arange(300) % 30
+    wrong = np.where(labels < 3, (labels + 1) % 30, labels)
+    frame = pd.DataFrame({"trial": "c0", "split": "test", "label": labels, "prediction": wrong})
+    drawing = winner.confusion(frame, ["c0"], [f"class {index}" for index in range(30)], "top 2")
+    assert isinstance(drawing, Figure)
+    assert len(drawing.table) == winner.MOST_CLASSES
+    assert list(drawing.table["class"][:4]) == ["class 0", "class 1", "class 2", "class 3"]
+
+
+def test_the_weight_change_is_the_mean_over_seeds_from_input_to_output() -> None:
+    drawing = winner.weight_change(CHANGES, "top 1")
+    assert isinstance(drawing, Figure)
+    assert drawing.table["block"].tolist() == ["features.0", "head"]
+    assert drawing.table["mean"].tolist() == pytest.approx([0.2, 0.6])
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.booleans())
+def test_ticks_lie_on_their_axis(low: float, span: float, log: bool) -> None:
+    axis = Axis("x", log=log)
+    start, end = extent(axis, [abs(low) + 1e-6 if log else low, (abs(low) if log else low) + span])
+    found = ticks(axis, start, end)
+    assert start < end
+    assert len(found) <= 20
+    assert all((start <= mark * (1 + 1e-9) and mark <= end * (1 + 1e-9)) or not log for mark, _ in found)
