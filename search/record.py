@@ -20,7 +20,10 @@ from search.proposals import Proposal
 from search.rungs import Rungs
 from spaces.strata import stratum
 
-ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change")
+ATTRIBUTES = (
+    *("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "weight_change"),
+    *("boundary", "cache", "cache_reason"),
+)
 RETRIED = "retried"
 Result = Mapping[str, Any]
 

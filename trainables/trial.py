@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ray import tune
 
 from trainables import checkpoint, devices, predictions
+from trainables.activations.prefix import source
 from trainables.config import Split, TrialConfig
 from trainables.evaluate import evaluate
 from trainables.loop import Epoch, train
@@ -104,7 +105,7 @@ def open_test(orders: list[dict[str, Any]]) -> list[float]:
         assert order.keep is not None, "only trials whose weights were kept are tested"
         run = build(order.config, devices.choose(len(ray.get_gpu_ids())))
         checkpoint.load_trained(run.network, order.keep)
-        measured = evaluate(run, "test")
+        measured = evaluate(run, "test", source(run, run.plan.phases[-1], 1, ("test",)).logits)
         _write_predictions(run.part("test"), "test", measured.predictions, order.keep)
         scores.append(measured.score)
     return scores
@@ -115,7 +116,8 @@ def _write_predictions(part: Part, split: Split, predicted: NDArray[np.int64], f
 
 
 def _result(epoch: Epoch) -> Result:
-    return {name: value for name, value in asdict(epoch).items() if name != "predictions"}
+    plain: Result = {name: value for name, value in asdict(epoch).items() if name not in ("predictions", "caching")}
+    return plain | asdict(epoch.caching)
 
 
 def _trained_values(run: Run) -> dict[str, torch.Tensor]:
