@@ -71,9 +71,11 @@ class StrategyTrial(tune.Trainable):
             devices.forget_peak_memory(device)
             self._run = build(self._order.config, device)
             self._start = _trained_values(self._run)
-            if self._order.after and self._order.progress:
-                checkpoint.load_progress(self._run, self._order.progress, self._order.after)
-            self._epochs = train(self._run, after=self._order.after)
+            after = self._order.after
+            if after and self._order.progress:
+                after = checkpoint.load_progress(self._run, self._order.progress, after)
+            self._pace = checkpoint.Pace()
+            self._epochs = train(self._run, after=after)
         epoch = next(self._epochs)
         last = epoch.epoch == self._order.config.epochs or epoch.failure is not None
         result = _result(epoch) | dict(self._run.facts) | {"done": last, "should_checkpoint": False}
@@ -85,7 +87,7 @@ class StrategyTrial(tune.Trainable):
                 assert epoch.predictions is not None, "an epoch without a failure was validated"
                 _write_predictions(self._run.part("val"), "val", epoch.predictions, self._order.keep)
         elif not last and self._order.progress:
-            checkpoint.save_progress(self._run, epoch.epoch, self._order.progress)
+            checkpoint.save_progress(self._run, epoch.epoch, self._order.progress, self._pace)
         return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from spaces.errors import BadInput
+
 SWITCH = "THAWLINE_CACHE"  # a folder, or off
 LIMIT = "THAWLINE_CACHE_GB"
 META = "meta.json"
@@ -60,8 +62,10 @@ def location() -> Path | None:
 def budget(folder: Path) -> int:
     """Return the bytes that the cache may take: as set, or half of the disk that it and nobody uses, at most 50 GB."""
     if given := os.environ.get(LIMIT):
-        with suppress(ValueError):
+        try:
             return int(float(given) * 10**9)
+        except (ValueError, OverflowError):
+            raise BadInput.at(LIMIT, f"must be a number of gigabytes, as 20 or 0.5, got {given!r}") from None
     there = next(each for each in (folder, *folder.parents) if each.exists())
     return min(MOST_BYTES, (shutil.disk_usage(there).free + sum(entry.bytes for entry in entries(folder))) // 2)
 

@@ -35,18 +35,21 @@ def structure(run: Run) -> str:
     return _hash([repr(run.network), told, *_own_code(run.network, run.config.code_path), *_versions()])
 
 
-def key(run: Run, boundary: Boundary, split: Split, part: Part, *, shape: str) -> str:
-    """Return the key of what ``boundary`` stores of ``split``; ``shape`` is the network's `structure`."""
+def key(run: Run, boundary: Boundary, split: Split, part: Part, *, shape: str, values: str) -> str:
+    """Return the key of what ``boundary`` stores of ``split``.
+
+    ``shape`` is the network's `structure`, ``values`` the hash of the `weights` before the boundary.
+    """
     parts = {
         "format": FORMAT,
-        "weights": weights(run.network, run.blocks[: boundary.index]),
+        "weights": values,
         "structure": shape,
         "boundary": repr(boundary),
         "split": split,
         "samples": _hash(part.ids),
         "inputs": part.inputs.fingerprint,
         "view": VIEW,
-        "precision": [run.config.precision, run.device.type],
+        "precision": [run.config.precision, run.device.type, run.config.activations],
     }
     return _hash([json.dumps(parts, sort_keys=True)])
 
@@ -72,7 +75,7 @@ def _own_code(network: nn.Module, code_path: str | None) -> list[str]:
 
 
 def _file_of(module: Any) -> str:
-    return str(getattr(module, "__file__", None) or "")
+    return str(getattr(module, "__dict__", {}).get("__file__") or "")  # getattr would load what imports lazily
 
 
 def _is_within(file: str, folder: str) -> bool:

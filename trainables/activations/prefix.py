@@ -12,10 +12,11 @@ from typing import Any, Literal
 import torch
 
 from trainables.activations import folder, worth
-from trainables.activations.key import key, structure
+from trainables.activations.files import Kept, Unavailable
+from trainables.activations.key import key, structure, weights
 from trainables.activations.record import Recipe, fill, forms_of, width
 from trainables.activations.replay import Rest, difference, rows_to_check
-from trainables.activations.store import Kept, Store, Unavailable
+from trainables.activations.store import Store
 from trainables.config import Split
 from trainables.data.loaders import batches
 from trainables.devices import autocast
@@ -58,6 +59,8 @@ def source(run: Run, phase: Phase, epochs: int, splits: Sequence[Split] = ("trai
             rest, state, reason = _rest(run, index, epochs, splits)
         except Unavailable as refusal:
             return Source(whole(run), Caching(index, "off", str(refusal)))
+        except OSError as error:
+            return Source(whole(run), Caching(index, "off", f"the cache cannot be used: {error.strerror or error}"))
         except RuntimeError as error:  # whatever a network makes of a batch that it was not planned with
             reason = f"the network fails without its first part: {(str(error) or 'no message').splitlines()[0]}"
             return Source(whole(run), Caching(index, "off", reason))
@@ -87,12 +90,13 @@ def _rest(run: Run, index: int, epochs: int, splits: Sequence[Split]) -> tuple[R
         raise Unavailable("the network trains from its first layers on")
     parts = {split: run.part(split) for split in splits}
     shape = structure(run)
-    recipe = _recipe(run, index, shape)
+    recipe = recipe_of(run, index, shape)
     use = _use(run, recipe, epochs, parts)
     verdict = worth.judge(use, run.device, torch.get_num_threads())
     if not verdict.pays:
         raise Unavailable(verdict.reason)
     store = Store(place, folder.budget(place))
+    values = weights(run.network, run.blocks[:index])
     kept: dict[Split, Kept] = {}
     built = False
     for split, part in parts.items():
@@ -105,7 +109,7 @@ def _rest(run: Run, index: int, epochs: int, splits: Sequence[Split]) -> tuple[R
             "samples": len(part.labels),
         }
         kept[split], new = store.open_or_build(
-            key(run, recipe.boundary, split, part, shape=shape),
+            key(run, recipe.boundary, split, part, shape=shape, values=values),
             int(use.bytes * len(part.labels)),
             share * verdict.seconds,
             lambda place, split=split, part=part, about=about: fill(run, recipe, split, part, about, place),  # type: ignore[misc]
@@ -141,16 +145,16 @@ def _use(run: Run, recipe: Recipe, epochs: int, parts: dict[Split, Part]) -> wor
     )
 
 
-_RECIPES: dict[tuple[str, int, str, str], Recipe | str] = {}
+_RECIPES: dict[tuple[str | int, ...], Recipe | str] = {}
 
 
-def _recipe(run: Run, index: int, shape: str) -> Recipe:
-    """Return what is to be recorded; planned once per process.
+def recipe_of(run: Run, index: int, shape: str) -> Recipe:
+    """Return what is to be recorded before block ``index``; planned once per process for a `structure`.
 
     Raises:
         Unavailable: the network cannot start at this block.
     """
-    known = (shape, index, run.config.precision, run.device.type)
+    known = (shape, index, run.config.precision, run.device.type, run.config.activations)
     if known not in _RECIPES:
         try:
             _RECIPES[known] = _planned(run, index)
@@ -175,7 +179,7 @@ def _planned(run: Run, index: int) -> Recipe:
             total = worth.operations(network, lambda: forward(network, one))
     length = width(one)
     positions = len(next(iter(records[0].values()))) * (length or 1)
-    forms = forms_of(boundary, records, (one, other))
+    forms = forms_of(boundary, records, (one, other), half=run.config.activations == "half")
     return Recipe(boundary, forms, before / positions, total / positions, varies=length is not None)
 
 

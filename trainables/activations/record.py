@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from spaces.strategy import Strategy
-from trainables.activations.store import Form, Meta, Side, Unavailable, Writer
+from trainables.activations.files import Form, Meta, Side, Unavailable, Writer
 from trainables.config import Split
 from trainables.devices import autocast
 from trainables.evaluate import batches_of
@@ -25,6 +25,7 @@ from trainables.tasks.task import Batch
 MASK = "attention_mask"
 # Whatever the batches of the trial that happens to come first: what is stored must not depend on who asked.
 BATCH = Strategy.batch_size
+MARGIN = 16  # times what the probes reach: real samples reach further
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,12 @@ class Recipe:
         return sum(form.bytes * (positions if form.ragged else 1) for form in self.forms)
 
 
-def forms_of(boundary: Boundary, records: tuple[Stored, Stored], probes: Probes) -> tuple[Form, ...]:
+def forms_of(
+    boundary: Boundary, records: tuple[Stored, Stored], probes: Probes, *, half: bool = False
+) -> tuple[Form, ...]:
     """Return how each tensor is stored, from the records of two batches that differ in their length.
+
+    With ``half``, 32-bit floats as float16, or as bfloat16 where the probes come near what float16 holds.
 
     Raises:
         Unavailable: its size varies otherwise than with the length of the text.
@@ -61,8 +66,14 @@ def forms_of(boundary: Boundary, records: tuple[Stored, Stored], probes: Probes)
         order = tuple(varying + [axis for axis in (axes if varying else by_stride) if axis not in varying])
         shape = tuple(one.shape[axis] for axis in order if axis not in varying)
         dtype = str(one.dtype).removeprefix("torch.")
-        found.append(Form(leaf.key, dtype, shape, order, ragged=bool(varying)))
+        kept = _half(one, other) if half and one.dtype == torch.float32 else dtype
+        found.append(Form(leaf.key, dtype, kept, shape, order, ragged=bool(varying)))
     return tuple(found)
+
+
+def _half(*values: torch.Tensor) -> str:
+    largest = max(float(each.abs().max()) for each in values)
+    return "float16" if largest * MARGIN < torch.finfo(torch.float16).max else "bfloat16"
 
 
 def fill(run: Run, recipe: Recipe, split: Split, part: Part, about: dict[str, Any], folder: Path) -> Meta:
@@ -75,7 +86,7 @@ def fill(run: Run, recipe: Recipe, split: Split, part: Part, about: dict[str, An
                 stored = record(run.network, recipe.boundary, run.task.forward, batch)
             lengths = lengths_of(batch, writer.side)[:count] if recipe.varies else None
             writer.add({key: leaf[:count] for key, leaf in stored.items()}, lengths)
-    return writer.close(about, time.process_time() - started)
+    return writer.meta(about, time.process_time() - started)
 
 
 def width(batch: Batch) -> int | None:

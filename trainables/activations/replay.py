@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from trainables.activations.files import Kept
 from trainables.activations.record import width
-from trainables.activations.store import Kept
 from trainables.config import Split
 from trainables.devices import autocast
 from trainables.network.calls import evaluating
@@ -45,10 +45,12 @@ def difference(rest: Rest, split: Split, rows: torch.Tensor) -> str | None:
         whole = run.task.forward(run.network, part.inputs.batch(rows, run.device))
         again = rest(split, rows)
     tolerance = max(_tolerance(kept) for kept in rest.kept.values())
-    spread = float((whole.amax(0) - whole.amin(0)).max())
-    rounding = 8 * torch.finfo(whole.dtype).eps * float(whole.abs().max())
+    spread, largest = float((whole.amax(0) - whole.amin(0)).max()), float(whole.abs().max())
+    # What is stored, or computed, in half the bits is held against the logits themselves: it rounds what all share.
+    scale = spread if tolerance == TOLERANCES[torch.float32] else largest
+    rounding = 8 * torch.finfo(whole.dtype).eps * largest
     gap = float((again - whole).abs().max())
-    if gap <= tolerance * spread + rounding:  # never so for NaN
+    if gap <= tolerance * scale + rounding:  # never so for NaN
         return None
     return f"the first batch differs by {gap:.2g} from the whole network's, whose logits spread over {spread:.2g}"
 
@@ -62,4 +64,4 @@ def rows_to_check(part: Part, rows: torch.Tensor) -> torch.Tensor:
 
 
 def _tolerance(kept: Kept) -> float:
-    return max(TOLERANCES.get(getattr(torch, form.dtype), TOLERANCES[torch.float32]) for form in kept.meta.forms)
+    return max(TOLERANCES.get(getattr(torch, form.kept), TOLERANCES[torch.float32]) for form in kept.meta.forms)

@@ -25,12 +25,12 @@ class Speed:
     operations: float  # of a thread, of a GPU
     read: float  # bytes, from the page cache to where the network computes
     written: float  # bytes, to disk
-    call: float  # seconds of Python that a batch from the cache costs
+    call: float  # seconds a batch that must be saved at least: replaying costs Python, and files cost care
 
 
 # `python -m benchmarks.run prefix` shows how far off they are; what lies near the border may as well go either way.
 SPEEDS: Mapping[str, Speed] = {
-    "cpu": Speed(operations=3e10, read=3e9, written=5e8, call=3e-4),
+    "cpu": Speed(operations=5e10, read=3e9, written=5e8, call=1e-3),
     "cuda": Speed(operations=1e13, read=8e9, written=5e8, call=5e-4),
 }
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
-from trainables.activations.store import Form, Meta, Store, Writer
+from trainables.activations.files import Form, Meta, Writer
+from trainables.activations.store import Store
 
 ROOT = Path(__file__).parents[3]
-FORM = Form("x", "float32", (3,), (1,))
+FORM = Form("x", "float32", "float32", (3,), (1,))
 SAMPLES = 8
 
 
@@ -23,7 +24,7 @@ def fill(folder: Path) -> Meta:
     with Writer(folder, (FORM,), "right") as writer:
         for part in values().split(4):
             writer.add({"x": part}, None)
-    return writer.close({"block": "b"}, seconds=1.0)
+    return writer.meta({"block": "b"}, seconds=1.0)
 
 
 def read(store: Store, key: str = "k") -> torch.Tensor | None:
@@ -36,7 +37,7 @@ def process(folder: Path, body: str) -> subprocess.Popen[str]:
     code = (
         "import os, sys, time\nfrom pathlib import Path\n"
         "from tests.trainables.activations.recorded import *\n"
-        "from trainables.activations import folder, store as module\n"
+        "from trainables.activations import folder, files as module\n"
         f"store = Store(Path({str(folder)!r}), 10**6)\n{body}"
     )
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)

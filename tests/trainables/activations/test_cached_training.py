@@ -13,8 +13,8 @@ import torch
 
 from tests.support import tiny_trials
 from trainables.activations import folder
+from trainables.activations.files import Kept
 from trainables.activations.prefix import Caching, source
-from trainables.activations.store import Kept
 from trainables.checkpoint import load_progress, save_progress
 from trainables.config import TrialConfig
 from trainables.evaluate import evaluate
@@ -116,7 +116,7 @@ def test_trials_with_another_seed_depth_or_rate_read_what_the_first_one_wrote(tm
         {
             "strategy": SHARED
             | STRATEGIES["top"]
-            | {"head_lr": 1e-3, "lr_ratio": 0.1, "reinit": "top", "reinit_depth": 1}
+            | {"head_lr": 1e-3, "lr_ratio": 0.1, "reinit": "top", "reinit_blocks": 1}
         },
         {"strategy": SHARED | STRATEGIES["window"]},
         {"class_weights": "balanced"},
@@ -247,6 +247,21 @@ def test_gradient_checkpointing_and_batches_in_parts_read_the_cache_too(
     _, epochs = trained(config)
     assert epochs[0].caching.cache == "built"
     assert [e.train_loss for e in epochs] == pytest.approx([e.train_loss for e in expected], rel=1e-5)
+
+
+@pytest.mark.parametrize("write", [images, tiny_trials.texts], ids=["images", "texts"])
+def test_half_the_bytes_cost_little_exactness_and_have_a_key_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    config = trial(write, tmp_path, "top")
+    _, expected = uncached(config, monkeypatch)
+    for half in (False, True):
+        _, epochs = trained(config.model_copy(update={"activations": "half" if half else "exact"}))
+        assert epochs[0].caching.cache == "built"
+        assert (told(epochs) == told(expected)) != half
+        assert [e.val_loss for e in epochs] == pytest.approx([e.val_loss for e in expected], rel=2e-3)
+    sizes = sorted(entry.bytes for entry in folder.entries() if entry.about["split"] == "train")
+    assert sizes[0] < 0.7 * sizes[1]
 
 
 def test_in_half_precision_what_is_stored_is_what_was_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

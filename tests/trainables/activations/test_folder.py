@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spaces.errors import BadInput
 from tests.trainables.activations.recorded import fill, values
 from trainables.activations import folder
 from trainables.activations.store import Store, Unavailable
@@ -112,3 +113,6 @@ def test_the_room_is_as_set_or_half_of_what_is_free(monkeypatch: pytest.MonkeyPa
     assert 0 < folder.budget(tmp_path / "not" / "there") <= min(folder.MOST_BYTES, free.total // 2)
     monkeypatch.setenv(folder.LIMIT, "0.5")
     assert folder.budget(tmp_path) == 500_000_000
+    monkeypatch.setenv(folder.LIMIT, "much")
+    with pytest.raises(BadInput, match="THAWLINE_CACHE_GB: must be a number of gigabytes"):
+        folder.budget(tmp_path)

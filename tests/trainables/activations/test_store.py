@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.trainables.activations.recorded import FORM, SAMPLES, fill, process, read, values
 from trainables.activations import folder
-from trainables.activations.store import Form, Kept, Meta, Store, Unavailable, Writer
+from trainables.activations.files import Form, Kept, Meta, Unavailable, Writer
+from trainables.activations.store import Store
 
 CPU = torch.device("cpu")
 
@@ -44,6 +45,14 @@ def test_writing_into_what_was_read_changes_neither_the_file_nor_the_next_batch(
     assert torch.equal(read(store), values())
 
 
+def test_what_is_deleted_while_a_trial_reads_stays_readable_to_it(store: Store) -> None:
+    built(store)
+    kept = store.open("k")
+    folder.clear(store.folder)
+    assert torch.equal(kept.take(torch.arange(SAMPLES), None, CPU)["x"], values())
+    assert store.open("k") is None
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=9),
@@ -55,7 +64,7 @@ def test_texts_come_back_padded_to_their_batch_wherever_their_length_stands(
     tmp_path_factory: pytest.TempPathFactory, lengths, side, dtype, chosen
 ) -> None:
     path = tmp_path_factory.mktemp("kept")
-    form = Form("x", dtype, (2,), (2, 1), ragged=True)  # (b, 2, length)
+    form = Form("x", dtype, dtype, (2,), (2, 1), ragged=True)  # (b, 2, length)
     values = torch.randint(0, 2, (len(lengths), 2, max(lengths))).to(getattr(torch, dtype))
     expected = torch.zeros_like(values)
     for row, length in enumerate(lengths):
@@ -63,7 +72,7 @@ def test_texts_come_back_padded_to_their_batch_wherever_their_length_stands(
         expected[row, :, real] = values[row, :, real]
     with Writer(path / "entry", (form,), side) as writer:
         writer.add({"x": values}, torch.tensor(lengths))
-    kept = Kept(path / "entry", writer.close({}, seconds=0.0))
+    kept = Kept(path / "entry", writer.meta({}, seconds=0.0))
     rows = torch.tensor(chosen.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=5)))
     width = max(lengths[row] for row in rows.tolist())
     cut = slice(0, width) if side == "right" else slice(max(lengths) - width, None)
@@ -75,9 +84,9 @@ def test_texts_come_back_padded_to_their_batch_wherever_their_length_stands(
 
 def test_the_order_of_the_axes_in_memory_is_kept(tmp_path: Path) -> None:
     values = torch.randn(4, 3, 5, 6).contiguous(memory_format=torch.channels_last)
-    with Writer(tmp_path / "entry", (Form("x", "float32", (5, 6, 3), (2, 3, 1)),), "right") as writer:
+    with Writer(tmp_path / "entry", (Form("x", "float32", "float32", (5, 6, 3), (2, 3, 1)),), "right") as writer:
         writer.add({"x": values}, None)
-    taken = Kept(tmp_path / "entry", writer.close({}, seconds=0.0)).take(torch.arange(4), None, CPU)["x"]
+    taken = Kept(tmp_path / "entry", writer.meta({}, seconds=0.0)).take(torch.arange(4), None, CPU)["x"]
     assert torch.equal(taken, values)
     assert taken.is_contiguous(memory_format=torch.channels_last)
 
@@ -189,6 +198,23 @@ def test_a_batch_of_another_shape_or_type_is_refused(tmp_path: Path) -> None:
         writer = Writer(tmp_path / str(number), (FORM,), "right")
         with pytest.raises(Unavailable, match="x "):
             writer.add({"x": wrong}, None)
+
+
+@pytest.mark.parametrize(("kept", "gap"), [("float16", 5e-4), ("bfloat16", 4e-3)])
+def test_stored_in_half_the_bytes_it_comes_back_in_its_own_type(tmp_path: Path, kept: str, gap: float) -> None:
+    values = torch.randn(20, 3)
+    with Writer(tmp_path / "entry", (Form("x", "float32", kept, (3,), (1,)),), "right") as writer:
+        writer.add({"x": values}, None)
+    taken = Kept(tmp_path / "entry", writer.meta({}, seconds=0.0)).take(torch.arange(20), None, CPU)["x"]
+    assert taken.dtype == torch.float32
+    assert 0 < float(((taken - values) / values).abs().max()) <= gap
+    assert writer.bytes == 2 * values.numel()
+
+
+def test_what_half_precision_cannot_hold_is_refused(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "entry", (Form("x", "float32", "float16", (3,), (1,)),), "right")
+    with pytest.raises(Unavailable, match="too large for float16"):
+        writer.add({"x": torch.full((2, 3), 1e5)}, None)
 
 
 def test_a_checksum_is_computed_once_while_a_file_stays_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
