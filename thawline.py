@@ -16,23 +16,29 @@ if TYPE_CHECKING:
     from search.study import Study as Study
     from spaces.errors import BadInput as BadInput
     from spaces.strategy import Strategy as Strategy
+    from trainables.activations.folder import clear as clear_cache
+    from trainables.activations.folder import entries as cached
 
+# name -> its module, or its module and its name there
 HOMES = {
     "BadInput": "spaces.errors",
     "Strategy": "spaces.strategy",
     "Study": "search.study",
     "compare": "search.compare",
+    "cached": "trainables.activations.folder:entries",
+    "clear_cache": "trainables.activations.folder:clear",
     "doctor": "search.doctor",
     "resume": "search.resume",
     "trial": "search.again",
 }
-__all__ = ["BadInput", "Strategy", "Study", "compare", "doctor", "resume", "trial"]
+__all__ = ["BadInput", "Strategy", "Study", "cached", "clear_cache", "compare", "doctor", "resume", "trial"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(HOMES[name]), name)
+    module, _, own_name = HOMES[name].partition(":")
+    return getattr(import_module(module), own_name or name)
 
 
 def __dir__() -> list[str]:

@@ -17,4 +17,9 @@ class Row(TypedDict):
 
 def at_most(metric: str, value: float, limit: float, *, unit: str, note: str) -> Row:
     """Return the row of a value that should not exceed ``limit``."""
-    return Row(metric=metric, value=value, goal=f"<= {limit:g} {unit}", ok=value <= limit, note=note)
+    return Row(metric=metric, value=value, goal=f"<= {limit:g} {unit}".strip(), ok=value <= limit, note=note)
+
+
+def at_least(metric: str, value: float, limit: float, *, unit: str, note: str) -> Row:
+    """Return the row of a value that should reach ``limit``."""
+    return Row(metric=metric, value=value, goal=f">= {limit:g} {unit}".strip(), ok=value >= limit, note=note)

@@ -152,9 +152,10 @@ def _key(recipe: Recipe) -> str:
 
 
 def cache_folder() -> Path:
-    """Return ``thawline/digits`` in THAWLINE_CACHE, else XDG_CACHE_HOME, else ~/.cache."""
-    cache = os.environ.get("THAWLINE_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "thawline" / "digits"
+    """Return ``thawline/digits`` in THAWLINE_CACHE (unless it is off), else XDG_CACHE_HOME, else ~/.cache."""
+    given = os.environ.get("THAWLINE_CACHE", "")
+    cache = "" if given.lower() == "off" else given
+    return Path(cache or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "thawline" / "digits"
 
 
 def pretrain(recipe: Recipe) -> DigitNetwork:

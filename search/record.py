@@ -20,7 +20,10 @@ from search.proposals import Proposal
 from search.rungs import Stopping
 from spaces.strata import stratum
 
-ATTRIBUTES = ("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host")
+ATTRIBUTES = (
+    *("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host"),
+    *("boundary", "cache", "cache_reason"),
+)
 CHANGE = "weight_change"
 RETRIED = "retried"
 Result = Mapping[str, Any]

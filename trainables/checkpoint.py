@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from trainables.run import Run
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress-{}.pt"
 KEPT = 2  # epochs: the last one may not be recorded yet when its driver is killed
+SMALL = 8 * 2**20  # bytes that are written after every epoch
+REFERENCE = 4096  # bytes: more than a reference takes, less than any progress
+RATE = 20 * 2**20  # bytes a second that training may spend on its progress where there is more to write
 
 
 def save_trained(network: nn.Module, plan: Plan, folder: Path) -> Path:
@@ -45,12 +49,32 @@ def progress_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{PROGRESS.format('*')}*"))
 
 
-def save_progress(run: Run, epoch: int, folder: Path) -> Path:
+class Pace:
+    """Says in which epochs a trial's progress is worth its bytes: small ones always, large ones as time allows."""
+
+    def __init__(self) -> None:
+        self.written: int | None = None  # the last epoch whose progress stands whole
+        self._bytes, self._since = 0, time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether enough time went by for what the last writing took."""
+        return self.written is None or self._bytes <= max(SMALL, RATE * (time.monotonic() - self._since))
+
+    def note(self, epoch: int, size: int) -> None:
+        """Note that the progress of ``epoch`` took ``size`` bytes."""
+        self.written, self._bytes, self._since = epoch, size, time.monotonic()
+
+
+def save_progress(run: Run, epoch: int, folder: Path, pace: Pace | None = None) -> Path:
     """Write all that the epochs after ``epoch`` depend on: trained tensors, optimiser, random states.
 
-    Data order needs no state: it is a function of seed and epoch. The progress of the epoch before
-    stays, that of earlier ones goes.
+    Data order needs no state: it is a function of seed and epoch. The progress of the epoch before stays,
+    that of earlier ones goes. Where ``pace`` says that it is too soon, only a reference to the last one
+    is written: a resumed trial then trains the epochs in between again, to the same numbers.
     """
+    if pace and pace.written is not None and not pace.is_due:
+        return _put({"go on after": pace.written}, epoch, pace.written, folder)
     frozen = {*run.plan.frozen, *run.plan.frozen_buffers}
     state = {
         "epoch": epoch,
@@ -60,17 +84,39 @@ def save_progress(run: Run, epoch: int, folder: Path) -> Path:
         "cuda": torch.cuda.get_rng_state_all() if run.device.type == "cuda" else [],
         "anchor": [start for _, start in run.anchor.values],
     }
+    target = _put(state, epoch, epoch, folder)
+    if pace:
+        pace.note(epoch, target.stat().st_size)
+    return target
+
+
+def _put(state: dict[str, Any], epoch: int, whole: int, folder: Path) -> Path:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     target = put(buffer.getvalue(), progress(folder, epoch))
-    for old in set(progress_files(folder)) - {progress(folder, epoch - back) for back in range(KEPT)}:
+    # The epoch before may be a reference too, to an earlier one than this one refers to.
+    before = {epoch - back for back in range(KEPT)}
+    kept = before | {whole} | {_referred(progress(folder, each)) for each in before - {epoch}}
+    for old in set(progress_files(folder)) - {progress(folder, each) for each in kept}:
         old.unlink(missing_ok=True)
     return target
 
 
+def _referred(file: Path) -> int:
+    """Return the epoch whose progress ``file`` refers to; 0 where it holds its own, or is not there."""
+    if not file.exists() or file.stat().st_size > REFERENCE:
+        return 0
+    return int(torch.load(file, weights_only=True).get("go on after", 0))
+
+
 def load_progress(run: Run, folder: Path, epoch: int) -> int:
-    """Put a freshly built run where `save_progress` left it after ``epoch``; return the epochs it has behind it."""
+    """Put a freshly built run where `save_progress` left it after ``epoch``, or after the last one written whole.
+
+    Returns the epochs that it has behind it.
+    """
     state = torch.load(progress(folder, epoch), map_location=run.device, weights_only=True)
+    if "go on after" in state:
+        return load_progress(run, folder, state["go on after"])
     own = run.network.state_dict()
     with torch.no_grad():
         for name, tensor in state["tensors"].items():

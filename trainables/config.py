@@ -55,6 +55,7 @@ class TrialConfig(Frozen):
     class_weights: Literal["none", "balanced"] = "none"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     gradient_checkpointing: bool = False
+    activations: Literal["exact", "half"] = "exact"  # how what the frozen part computed is stored
     accumulate: int = Field(1, ge=1)  # parts that a batch goes through the network in; their gradients add up
     epochs: int
     strategy: dict[str, str | int | float]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from trainables.run import Run
 
 BATCH = 64
 
+Logits = Callable[[Split, torch.Tensor], torch.Tensor]  # of the samples at these rows of a split, shape (b, classes)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -27,21 +31,36 @@ class Evaluation:
     predictions: NDArray[np.int64]
 
 
+def whole(run: Run) -> Logits:
+    """Return the logits of the whole network."""
+    part = cache(run.part)
+
+    def logits(split: Split, rows: torch.Tensor) -> torch.Tensor:
+        return run.task.forward(run.network, part(split).inputs.batch(rows, run.device))
+
+    return logits
+
+
 @torch.no_grad()
-def evaluate(run: Run, split: Split) -> Evaluation:
-    """Measure the run's network, in eval mode, on ``split``; every module's mode is put back afterwards."""
-    part = run.part(split)
+def evaluate(run: Run, split: Split, logits: Logits | None = None) -> Evaluation:
+    """Measure the run's network, in eval mode, on ``split``; every module's mode is put back afterwards.
+
+    ``logits`` takes the place of the whole network's.
+    """
+    part, logits = run.part(split), logits or whole(run)
     # Of each module: some are held in eval mode, so that the root's says nothing of the others.
     modes = {module: module.training for module in run.network.modules()}
     run.network.eval()
     try:
-        logits = torch.cat([_logits(run, part.inputs.batch(rows, run.device)) for rows in batches_of(len(part.labels))])
+        with autocast(run.config.precision, run.device):
+            found = [logits(split, rows).float().cpu() for rows in batches_of(len(part.labels))]
     finally:
         for module, mode in modes.items():
             module.training = mode
-    predictions = logits.argmax(dim=1).numpy()
+    measured = torch.cat(found)
+    predictions = measured.argmax(dim=1).numpy()
     return Evaluation(
-        loss=functional.cross_entropy(logits, part.labels).item(),
+        loss=functional.cross_entropy(measured, part.labels).item(),
         score=METRICS[run.config.metric](part.labels.numpy(), predictions),
         predictions=predictions,
     )
@@ -50,8 +69,3 @@ def evaluate(run: Run, split: Split) -> Evaluation:
 def batches_of(count: int) -> list[torch.Tensor]:
     """Return the indices of ``count`` samples in order, in evaluation batches."""
     return list(batches(count, BATCH, seed=None, epoch=0))
-
-
-def _logits(run: Run, batch: object) -> torch.Tensor:
-    with autocast(run.config.precision, run.device):
-        return run.task.forward(run.network, batch).float().cpu()

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from trainables.activations.prefix import Caching, source, together
 from trainables.data.loaders import batch_count, batches
 from trainables.devices import autocast
-from trainables.evaluate import evaluate
+from trainables.evaluate import Logits, evaluate
 from trainables.finetuning.apply import freeze
 from trainables.finetuning.certificate import certificate
 from trainables.finetuning.plan import Phase
@@ -36,6 +37,7 @@ class Epoch:
     seconds: float
     cost: float  # forward passes of the whole network, see `cost`
     certificate: str  # of the trial so far: ok, broken, or none where nothing ever was frozen
+    caching: Caching
     failure: str | None = None
     predictions: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # on validation
 
@@ -51,20 +53,23 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
     per_epoch = batch_count(len(part.labels), run.strategy.batch_size)
     before: str | None = None
     entered: Phase | None = None
+    phases: list[tuple[int, Caching]] = []
     for epoch in range(after + 1, run.config.epochs + 1):
         started = time.perf_counter()
         phase = run.plan.phase(epoch - 1)
         if phase is not entered:
             freeze(run.network, phase)
             before, entered = certificate(run.network, phase), phase
+            here = source(run, phase, _epochs_of(run, phase))
+            phases.append((epoch, here.caching))
         run.network.train()
         losses: list[float] = []
         for step, rows in enumerate(_batches(run, part, epoch), start=(epoch - 1) * per_epoch):
             _set_rates(run, step, per_epoch)
-            losses.append(_train_step(run, part, rows))
+            losses.append(_train_step(run, part, rows, here.logits))
             if not math.isfinite(losses[-1]):
                 break
-        record = _record(run, epoch, losses, before, started)
+        record = _record(run, epoch, losses, before, started, here.logits, together(phases))
         yield record
         if record.failure:
             return
@@ -107,13 +112,18 @@ def _set_rates(run: Run, step: int, per_epoch: int) -> None:
         group["lr"] = group["peak_lr"] * schedule(step, steps) * rise(step, group["start"] * per_epoch, steps)
 
 
-def _train_step(run: Run, part: Part, rows: torch.Tensor) -> float:
+def _epochs_of(run: Run, phase: Phase) -> int:
+    later = [each.start for each in run.plan.phases if each.start > phase.start]
+    return min(later, default=run.config.epochs) - phase.start
+
+
+def _train_step(run: Run, part: Part, rows: torch.Tensor, logits: Logits) -> float:
     run.optimizer.zero_grad(set_to_none=True)
     whole = 0.0
     for rows_of_part, share in parts(run, part.labels, rows):
         with autocast(run.config.precision, run.device):
-            logits = run.task.forward(run.network, part.inputs.batch(rows_of_part, run.device))
-            loss: torch.Tensor = share * run.loss(logits.float(), part.labels[rows_of_part].to(run.device))
+            found = logits("train", rows_of_part)
+            loss: torch.Tensor = share * run.loss(found.float(), part.labels[rows_of_part].to(run.device))
         loss.backward()
         whole += loss.item()
     run.anchor.add_to_gradients()
@@ -137,12 +147,20 @@ def parts(run: Run, labels: torch.Tensor, rows: torch.Tensor) -> list[tuple[torc
     ]
 
 
-def _record(run: Run, epoch: int, losses: list[float], before: str | None, started: float) -> Epoch:
+def _record(
+    run: Run,
+    epoch: int,
+    losses: list[float],
+    before: str | None,
+    started: float,
+    logits: Logits,
+    caching: Caching,
+) -> Epoch:
     mean_loss = sum(losses) / len(losses)
     failure = None
     val_loss, score, predictions = math.nan, math.nan, None
     if math.isfinite(mean_loss):
-        measured = evaluate(run, "val")
+        measured = evaluate(run, "val", logits)
         val_loss, score, predictions = measured.loss, measured.score, measured.predictions
         if not math.isfinite(val_loss):
             failure = f"diverged: the validation loss is {val_loss} in epoch {epoch}"
@@ -162,6 +180,7 @@ def _record(run: Run, epoch: int, losses: list[float], before: str | None, start
         seconds=time.perf_counter() - started,
         cost=cost(run, epoch),
         certificate=kept,
+        caching=caching,
         failure=failure,
         predictions=predictions,
     )

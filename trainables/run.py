@@ -67,8 +67,9 @@ class Run:
         examples = cast(Examples, getattr(self.dataset, split))
         key = (self.config.data, self.config.model, self.config.code_path, split)
         if key not in _PREPARED:
-            _PREPARED[key] = self.task.inputs(examples, self.model, self.config.data)
-        return Part(_PREPARED[key], torch.tensor(examples.labels, dtype=torch.int64), examples.ids)
+            inputs = self.task.inputs(examples, self.model, self.config.data)
+            _PREPARED[key] = Part(inputs, torch.tensor(examples.labels, dtype=torch.int64), examples.ids)
+        return _PREPARED[key]
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -79,7 +80,7 @@ class Run:
         return {"trainable_params": trainable, "total_params": total, "host": socket.gethostname()}
 
 
-_PREPARED: dict[tuple[DataConfig, str, str | None, str], Inputs] = {}
+_PREPARED: dict[tuple[DataConfig, str, str | None, str], Part] = {}
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ray import tune
 
 from trainables import checkpoint, devices, predictions
+from trainables.activations.prefix import source
 from trainables.config import Split, TrialConfig
 from trainables.evaluate import evaluate
 from trainables.loop import Epoch, train
@@ -70,9 +71,11 @@ class StrategyTrial(tune.Trainable):
             devices.forget_peak_memory(device)
             self._run = build(self._order.config, device)
             self._start = _trained_values(self._run)
-            if self._order.after and self._order.progress:
-                checkpoint.load_progress(self._run, self._order.progress, self._order.after)
-            self._epochs = train(self._run, after=self._order.after)
+            after = self._order.after
+            if after and self._order.progress:
+                after = checkpoint.load_progress(self._run, self._order.progress, after)
+            self._pace = checkpoint.Pace()
+            self._epochs = train(self._run, after=after)
         epoch = next(self._epochs)
         last = epoch.epoch == self._order.config.epochs or epoch.failure is not None
         result = _result(epoch) | dict(self._run.facts) | {"done": last, "should_checkpoint": False}
@@ -84,7 +87,7 @@ class StrategyTrial(tune.Trainable):
                 assert epoch.predictions is not None, "an epoch without a failure was validated"
                 _write_predictions(self._run.part("val"), "val", epoch.predictions, self._order.keep)
         elif not last and self._order.progress:
-            checkpoint.save_progress(self._run, epoch.epoch, self._order.progress)
+            checkpoint.save_progress(self._run, epoch.epoch, self._order.progress, self._pace)
         return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -104,7 +107,7 @@ def open_test(orders: list[dict[str, Any]]) -> list[float]:
         assert order.keep is not None, "only trials whose weights were kept are tested"
         run = build(order.config, devices.choose(len(ray.get_gpu_ids())))
         checkpoint.load_trained(run.network, order.keep)
-        measured = evaluate(run, "test")
+        measured = evaluate(run, "test", source(run, run.plan.phases[-1], 1, ("test",)).logits)
         _write_predictions(run.part("test"), "test", measured.predictions, order.keep)
         scores.append(measured.score)
     return scores
@@ -115,7 +118,8 @@ def _write_predictions(part: Part, split: Split, predicted: NDArray[np.int64], f
 
 
 def _result(epoch: Epoch) -> Result:
-    return {name: value for name, value in asdict(epoch).items() if name != "predictions"}
+    plain: Result = {name: value for name, value in asdict(epoch).items() if name not in ("predictions", "caching")}
+    return plain | asdict(epoch.caching)
 
 
 def _trained_values(run: Run) -> dict[str, torch.Tensor]:

@@ -24,7 +24,6 @@ TRIAL_COLUMNS = (
 EPOCH_COLUMNS = ("trial", "stage", "epoch", "train_loss", "val_loss", "score", "seconds", "cost")
 CHANGE_COLUMNS = ("trial", "block", "change")
 EPOCH = "epoch/"
-NO_CACHE = "this version trains uncached"
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 WHOLE = ("seed", "epochs", "trainable_params", "total_params", "boundary", "epoch", "rank", "seeds")
 WORDS = (
@@ -125,8 +124,7 @@ def _row(label: str, trial: FrozenTrial) -> dict[str, Any]:
         "score": steps[max(steps)] if steps else None,
         "strategy": str(from_point(kept["strategy"])),
         "cost": sum(record["cost"] for record in _records(trial).values()),
-        "cache": "off",
-        "cache_reason": NO_CACHE,
+        "cache": kept.get("cache", "off"),  # a trial that never trained read nothing
     }
 
 

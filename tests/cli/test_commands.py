@@ -23,6 +23,7 @@ from spaces.errors import BadInput
 ROOT = Path(__file__).parents[2]
 # What a verb does, as one function of Python.
 TWINS = {
+    "cache": "thawline:cached",
     "blocks": "trainables.network.describe:describe",
     "compare": "thawline:compare",
     "demo": "search.cli.demo:demo",
@@ -249,6 +250,45 @@ def test_ls_runs_shows_each_run_with_its_verdict(tmp_path: Path) -> None:
 def test_ls_speaks_json(what: str) -> None:
     rows = json.loads(thawline("ls", what, "--json").stdout)
     assert all(set(row) == {"name", "about"} for row in rows)
+
+
+@pytest.fixture
+def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a cache that holds one recording."""
+    kept = tmp_path / "cache/thawline/activations/0123456789abcdef"
+    kept.mkdir(parents=True)
+    about = {"network": "torchvision:resnet18", "block": "layer4.1", "boundary": 8, "split": "train", "samples": 40}
+    (kept / "meta.json").write_text(json.dumps({"about": about, "bytes": 72000, "seconds": 3.2}))
+    (kept / "0").write_bytes(bytes(72000))
+    monkeypatch.setenv("THAWLINE_CACHE", str(tmp_path / "cache"))
+    return kept
+
+
+def test_the_cache_is_listed_and_cleared(recording: Path, tmp_path: Path) -> None:
+    lines = thawline("cache", "ls").stdout.splitlines()
+    assert lines[0].startswith("0123456789ab  torchvision:resnet18 before layer4.1, 40 samples of train, 72.0 kB")
+    assert lines[1].startswith("1 recordings, 72.0 kB of at most")
+    assert lines[1].endswith(f"in {recording.parent}")
+    (row,) = json.loads(thawline("cache", "ls", "--json").stdout)
+    assert (row["key"], row["boundary"], row["bytes"]) == (recording.name, 8, 72000)
+    assert imported_by("cache", "ls", folder=tmp_path) == set()
+    assert thawline("cache", "clear").stdout.endswith("kB deleted\n")
+    assert not recording.exists()
+    assert thawline("cache", "ls").stdout.startswith("0 recordings, 0 bytes of at most")
+
+
+def test_the_cache_has_functions_in_python(recording: Path) -> None:
+    import thawline as api
+
+    assert [entry.key for entry in api.cached()] == [recording.name]
+    assert api.clear_cache() > 72000
+    assert api.cached() == []
+
+
+def test_a_cache_that_is_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THAWLINE_CACHE", "off")
+    assert thawline("cache", "ls").stdout == "the cache is off (THAWLINE_CACHE)\n"
+    assert thawline("cache", "clear").stdout == "0 bytes deleted\n"
 
 
 def test_the_listed_networks_are_those_that_torchvision_registers() -> None:

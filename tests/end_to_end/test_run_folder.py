@@ -99,6 +99,14 @@ def test_frozen_stayed_frozen_in_every_trial(trials: pd.DataFrame) -> None:
     assert set(trained.loc[~partly, "certificate"]) == {"none"}
 
 
+def test_every_trial_says_where_it_begins_and_whether_what_lies_before_was_read(trials: pd.DataFrame) -> None:
+    trained = trials[trials["epochs"] > 0]
+    assert set(trained["cache"]) <= {"hit", "built", "off"}
+    assert trained["cache_reason"].str.len().min() > 10
+    assert trained.loc[trained["freezing"] == "full", "boundary"].eq(0).all()
+    assert trained.loc[trained["freezing"] == "probe", "boundary"].gt(0).all()
+
+
 def test_a_control_is_never_stopped_and_not_counted(trials: pd.DataFrame, report: dict[str, Any]) -> None:
     controls = trials[trials["stage"] == "control"]
     assert list(controls["freezing"]) == ["probe", "full", "full"]

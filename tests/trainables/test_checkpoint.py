@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from tests.support import tiny_trials
 from tests.support.tiny_trials import FULL, PROBE, TOP
+from trainables import checkpoint
 from trainables.checkpoint import (
     WEIGHTS,
     forget_progress,
@@ -77,6 +78,55 @@ def test_the_progress_of_the_last_two_epochs_is_kept(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         save_progress(run, epoch, tmp_path / "kept")
     assert sorted((tmp_path / "kept").iterdir()) == [progress(tmp_path / "kept", epoch) for epoch in (2, 3)]
+
+
+class Slow(checkpoint.Pace):
+    """Lets only every third epoch be written whole."""
+
+    @property
+    def is_due(self) -> bool:
+        return self.written is None or self.epoch - self.written >= 3
+
+    epoch = 0
+
+
+def test_large_progress_is_written_now_and_then_and_referred_to_in_between(tmp_path: Path) -> None:
+    run, pace, there = build(tiny_trials.images(tmp_path)), Slow(), []
+    for pace.epoch in range(1, 9):
+        save_progress(run, pace.epoch, tmp_path / "kept", pace)
+        there.append(sorted(int(file.stem.partition("-")[2]) for file in (tmp_path / "kept").iterdir()))
+        for named in {max(1, pace.epoch - 1), pace.epoch}:  # Optuna may be an epoch behind
+            assert load_progress(run, tmp_path / "kept", named) == named - (named - 1) % 3
+    assert there[:5] == [[1], [1, 2], [1, 2, 3], [1, 3, 4], [4, 5]]
+
+
+@pytest.mark.parametrize("stop", [2, 4, 6])
+def test_a_run_goes_on_after_the_last_progress_that_was_written_whole(tmp_path: Path, stop: int) -> None:
+    config = tiny_trials.images(tmp_path, epochs=7)
+    whole = [epoch.train_loss for epoch in train(build(config))]
+    run, pace = build(config), Slow()
+    for epoch in train(run):
+        pace.epoch = epoch.epoch
+        save_progress(run, epoch.epoch, tmp_path / "kept", pace)
+        if epoch.epoch == stop:
+            break
+    again = build(config)
+    behind = load_progress(again, tmp_path / "kept", stop)
+    assert behind == {2: 1, 4: 4, 6: 4}[stop]
+    assert [epoch.train_loss for epoch in train(again, after=behind)] == whole[behind:]
+
+
+def test_a_pace_lets_small_progress_pass_and_large_one_wait_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("trainables.checkpoint.time.monotonic", lambda: now[0])
+    pace = checkpoint.Pace()
+    assert pace.is_due  # the first one
+    pace.note(1, checkpoint.SMALL)
+    assert pace.is_due
+    pace.note(2, 10 * checkpoint.RATE)
+    assert not pace.is_due
+    now[0] += 10.5
+    assert pace.is_due
 
 
 def test_progress_carries_every_random_state(tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ def pad(
     fill = {"input_ids": pad_token_id, "token_type_ids": pad_token_type_id}
     batch = {}
     for key in chosen[0]:
-        rows = torch.full((len(chosen), longest), fill.get(key, 0), dtype=torch.long)
-        for row, each in zip(rows, chosen, strict=True):
-            values = torch.tensor(each[key], dtype=torch.long)
-            (row[: len(values)] if side == "right" else row[longest - len(values) :]).copy_(values)
-        batch[key] = rows
+        # Padded as lists: a tensor for every text would cost more than a head's training step.
+        blanks = [[fill.get(key, 0)] * (longest - len(each[key])) for each in chosen]
+        pairs = zip(chosen, blanks, strict=True)
+        rows = [each[key] + blank if side == "right" else blank + each[key] for each, blank in pairs]
+        batch[key] = torch.tensor(rows, dtype=torch.long)
     return batch

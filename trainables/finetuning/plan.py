@@ -100,6 +100,17 @@ def plan(strategy: Strategy, blocks: Sequence[Block], names: Names, *, epochs: i
     )
 
 
+def frozen_prefix(blocks: Sequence[Block], phase: Phase) -> int:
+    """Return how many blocks, counted from the input, do nothing in ``phase`` but compute the same again."""
+    frozen, buffers, still = set(phase.frozen), set(phase.frozen_buffers), set(phase.eval_modules)
+    return next(
+        index
+        for index, block in enumerate(blocks)
+        if block.kind == "head"
+        or not (frozen >= {*block.parameters} and buffers >= {*block.buffers} and still >= {*block.modules})
+    )
+
+
 def _trains(strategy: Strategy, block: Block, name: str, names: Names) -> bool:
     if block.kind == "head" or not isinstance(strategy.freezing, NormBias):
         return True

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Literal
 
 import torch
+import xxhash
 from torch import nn
 
 from trainables.config import DataConfig
 from trainables.data.images import Images, Preprocessing, normalise
+from trainables.data.samples import contents_of
 from trainables.data.source import Examples
 from trainables.models.model import Model
 from trainables.tasks.task import Task
+
+DECODERS = f"pillow {version('pillow')}, torchvision {version('torchvision')}"  # they decode and resize
 
 
 @dataclass(frozen=True)
@@ -20,21 +28,41 @@ class ImageInputs:
 
     images: Images
     preprocessing: Preprocessing
+    examples: Examples
+    lengths: None = None
+    padding_side: Literal["right"] = "right"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the images' contents and of what is done to them."""
+        parts = [DECODERS, json.dumps(self.preprocessing.to_json(), sort_keys=True), *contents_of(self.examples)]
+        return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 
     def batch(self, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
         """Return normalised images, float32, shape (b, 3, size, size)."""
         return normalise(self.images[indices].to(device, non_blocking=True), self.preprocessing)
 
+    def blank(self, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Return the shape of the batch; no image is decoded."""
+        size = self.preprocessing.image_size
+        return torch.zeros((), device=device).expand(len(indices), 3, size, size)
+
 
 def inputs(examples: Examples, model: Model, data: DataConfig) -> ImageInputs:
     """Return the split's images as the network wants them."""
-    return ImageInputs(Images(examples, _preprocessing(model)), _preprocessing(model))
+    return ImageInputs(Images(examples, _preprocessing(model)), _preprocessing(model), examples)
 
 
 def sample(model: Model) -> torch.Tensor:
     """Return one black image."""
     size = _preprocessing(model).image_size
     return torch.zeros(1, 3, size, size)
+
+
+def probes(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return two and three images of noise."""
+    size, source = _preprocessing(model).image_size, torch.Generator().manual_seed(0)
+    return torch.randn(2, 3, size, size, generator=source), torch.randn(3, 3, size, size, generator=source)
 
 
 def forward(network: nn.Module, batch: torch.Tensor) -> torch.Tensor:
@@ -48,4 +76,6 @@ def _preprocessing(model: Model) -> Preprocessing:
     return model.preprocessing
 
 
-IMAGE_CLASSIFICATION = Task("image-classification", "image", inputs=inputs, sample=sample, forward=forward)
+IMAGE_CLASSIFICATION = Task(
+    "image-classification", "image", inputs=inputs, sample=sample, probes=probes, forward=forward
+)

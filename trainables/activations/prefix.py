@@ -1,0 +1,187 @@
+"""What the epochs of a phase call for their logits: the whole network, or its rest from the activation cache.
+
+Refused, not worth it, no room, different: the whole network then, and the trial's row says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from trainables.activations import folder, worth
+from trainables.activations.files import Kept, Unavailable
+from trainables.activations.key import key, structure, weights
+from trainables.activations.record import Recipe, fill, forms_of, width
+from trainables.activations.replay import Rest, difference, rows_to_check
+from trainables.activations.store import Store
+from trainables.config import Split
+from trainables.data.loaders import batches
+from trainables.devices import autocast
+from trainables.evaluate import Logits, whole
+from trainables.finetuning.plan import Phase, frozen_prefix
+from trainables.network.boundary import Refused, plan_boundary
+from trainables.network.calls import evaluating
+from trainables.network.recording import record
+from trainables.run import Part, Run
+
+State = Literal["hit", "built", "off"]
+
+
+@dataclass(frozen=True)
+class Caching:
+    """What a trial's row says: the first block that runs, whether what lies before it was read, and why (not)."""
+
+    boundary: int
+    cache: State
+    cache_reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the logits of a phase come from."""
+
+    logits: Logits
+    caching: Caching
+
+
+def source(run: Run, phase: Phase, epochs: int, splits: Sequence[Split] = ("train", "val")) -> Source:
+    """Return where the logits of ``splits`` come from in a phase of so many epochs; everything is frozen already.
+
+    Draws no random number that the training would draw.
+    """
+    index = frozen_prefix(run.blocks, phase)
+    devices = [run.device] if run.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        try:
+            rest, state, reason = _rest(run, index, epochs, splits)
+        except Unavailable as refusal:
+            return Source(whole(run), Caching(index, "off", str(refusal)))
+        except OSError as error:
+            return Source(whole(run), Caching(index, "off", f"the cache cannot be used: {error.strerror or error}"))
+        except RuntimeError as error:  # whatever a network makes of a batch that it was not planned with
+            reason = f"the network fails without its first part: {(str(error) or 'no message').splitlines()[0]}"
+            return Source(whole(run), Caching(index, "off", reason))
+    return Source(rest, Caching(index, state, reason))
+
+
+def together(phases: Sequence[tuple[int, Caching]]) -> Caching:
+    """Return what a trial's row says of its phases so far, each with its first epoch (from 1)."""
+    first = phases[0][1]
+    states = {caching.cache for _, caching in phases}
+    state: State = "built" if "built" in states else "hit" if "hit" in states else "off"
+    if len(phases) == 1:
+        return first
+    told = (f"from epoch {epoch} on {_said(caching)}" for epoch, caching in phases)
+    return Caching(first.boundary, state, "; ".join(told))
+
+
+def _said(caching: Caching) -> str:
+    return f"{caching.cache} at block {caching.boundary} ({caching.cache_reason})"
+
+
+def _rest(run: Run, index: int, epochs: int, splits: Sequence[Split]) -> tuple[Rest, State, str]:
+    place = folder.location()
+    if place is None:
+        raise Unavailable(f"{folder.SWITCH} is off")
+    if index == 0:
+        raise Unavailable("the network trains from its first layers on")
+    parts = {split: run.part(split) for split in splits}
+    shape = structure(run)
+    recipe = recipe_of(run, index, shape)
+    use = _use(run, recipe, epochs, parts)
+    verdict = worth.judge(use, run.device, torch.get_num_threads())
+    if not verdict.pays:
+        raise Unavailable(verdict.reason)
+    store = Store(place, folder.budget(place))
+    values = weights(run.network, run.blocks[:index])
+    kept: dict[Split, Kept] = {}
+    built = False
+    for split, part in parts.items():
+        share = len(part.labels) / use.samples
+        about = {
+            "network": run.config.model,
+            "block": run.blocks[index].name,
+            "boundary": index,
+            "split": split,
+            "samples": len(part.labels),
+        }
+        kept[split], new = store.open_or_build(
+            key(run, recipe.boundary, split, part, shape=shape, values=values),
+            int(use.bytes * len(part.labels)),
+            share * verdict.seconds,
+            lambda place, split=split, part=part, about=about: fill(run, recipe, split, part, about, place),  # type: ignore[misc]
+        )
+        built |= new
+    rest = Rest(run, recipe.boundary, kept, parts)
+    _check(run, rest, splits[0])
+    return rest, "built" if built else "hit", verdict.reason
+
+
+def _check(run: Run, rest: Rest, split: Split) -> None:
+    """Hold the first batch of the trial against the whole network."""
+    part = rest.parts[split]
+    first = next(iter(batches(len(part.labels), run.strategy.batch_size, seed=run.config.seed, epoch=1)))
+    if wrong := difference(rest, split, rows_to_check(part, first)):
+        raise Unavailable(wrong)
+
+
+def _use(run: Run, recipe: Recipe, epochs: int, parts: dict[Split, Part]) -> worth.Use:
+    samples = sum(len(part.labels) for part in parts.values())
+    lengths = [part.inputs.lengths for part in parts.values()]
+    positions = sum(float(each.sum()) for each in lengths if each is not None) / samples if recipe.varies else 1.0
+    before = {name for block in run.blocks[: recipe.boundary.index] for name in (*block.parameters, *block.buffers)}
+    return worth.Use(
+        operations=recipe.operations * positions,
+        total=recipe.total * positions,
+        bytes=recipe.bytes(positions),
+        samples=samples,
+        batch_size=run.strategy.batch_size,
+        epochs=epochs,
+        # What the trial's seed drew, no other has.
+        shared=run.config.weights != "none" and before.isdisjoint(run.plan.reinit),
+    )
+
+
+_RECIPES: dict[tuple[str | int, ...], Recipe | str] = {}
+
+
+def recipe_of(run: Run, index: int, shape: str) -> Recipe:
+    """Return what is to be recorded before block ``index``; planned once per process for a `structure`.
+
+    Raises:
+        Unavailable: the network cannot start at this block.
+    """
+    known = (shape, index, run.config.precision, run.device.type, run.config.activations)
+    if known not in _RECIPES:
+        try:
+            _RECIPES[known] = _planned(run, index)
+        except Unavailable as refusal:
+            _RECIPES[known] = str(refusal)
+    found = _RECIPES[known]
+    if isinstance(found, str):
+        raise Unavailable(found)
+    return found
+
+
+def _planned(run: Run, index: int) -> Recipe:
+    network, forward = run.network, run.task.forward
+    one, other = (_moved(probe, run.device) for probe in run.task.probes(run.model))
+    with autocast(run.config.precision, run.device), evaluating(network):
+        boundary = plan_boundary(network, run.blocks, index, forward, (one, other))
+        if isinstance(boundary, Refused):
+            raise Unavailable(f"refused: {boundary.reason}")
+        records = record(network, boundary, forward, one), record(network, boundary, forward, other)
+        with torch.no_grad():
+            before = worth.operations(network, lambda: record(network, boundary, forward, one))
+            total = worth.operations(network, lambda: forward(network, one))
+    length = width(one)
+    positions = len(next(iter(records[0].values()))) * (length or 1)
+    forms = forms_of(boundary, records, (one, other), half=run.config.activations == "half")
+    return Recipe(boundary, forms, before / positions, total / positions, varies=length is not None)
+
+
+def _moved(batch: Any, device: torch.device) -> Any:
+    return {name: tensor.to(device) for name, tensor in batch.items()} if isinstance(batch, dict) else batch.to(device)
