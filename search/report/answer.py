@@ -9,7 +9,7 @@ import pandas as pd
 
 from search.report import sentences
 from search.report.content import Report
-from search.report.rounding import number, percent, plain, points, share
+from search.report.rounding import number, plain, points, share
 from search.results.intervals import LEVEL, Interval
 from search.results.leaderboard import by_key, interval_of
 from search.results.picks import Pick
@@ -31,12 +31,12 @@ def gains(content: Report) -> list[str]:
 
 def pick_facts(pick: Pick, metric: str) -> dict[str, str]:
     """Return what is to be known of a pick, by what it is."""
-    gap = points(pick.gap) if pick.gap else "it is the winner"
+    gap = points(pick.gap) if pick.gap else "the winner"
     return {
-        f"test {metric}": percent(pick.test),
-        "behind the winner on validation": gap,
+        f"test {metric} [95 %]": plain(pick.test),
+        "behind on validation": gap,
         "cost of a training": cost(pick.cost_share),
-        "trains": f"{share(pick.trainable_share)} of the parameters",
+        "weights trained": share(pick.trainable_share),
         "peak memory": f"{number(pick.peak_memory_mb, 0)} MB",
     }
 
@@ -54,7 +54,7 @@ def cost_of(content: Report, key: str) -> str:
 
 def cost(cost_share: float | None) -> str:
     """Return the cost of a training against that of the control ``full``."""
-    return "-" if cost_share is None else f"{share(cost_share)} of default full fine-tuning"
+    return "-" if cost_share is None else f"{share(cost_share)} of full fine-tuning's"
 
 
 def picks(content: Report) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def lost(content: Report) -> pd.DataFrame:
             "Role": row["role"],
             "Seeds": str(row["seeds"]),
             "Behind on validation [95 %]": points(interval_of(row, "gap")),
-            "p (Holm)": f"{row['p_holm']:.3f}",
+            "p (Holm)": "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
             "Shown to be behind": "yes" if row["beaten"] else f"no, at {1 - LEVEL:.0%}",
             "Behind on test [95 %]": points(interval_of(row, "test_gap")),
         }

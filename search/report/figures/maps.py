@@ -11,6 +11,7 @@ from search.report.styles import KINDS, depths, families
 PRUNED = "hollow: stopped before the last epoch"
 UNCONFIRMED = "nothing was confirmed yet"
 NOTHING, UNFINISHED = "no trial has a score yet", "no trial has reached the last epoch yet"
+DECADE = 10  # from the cheapest to the dearest: a logarithmic axis
 SPREAD = 0.22  # how far marks of one depth stand apart, in blocks
 
 
@@ -44,6 +45,7 @@ def cost_map(pareto: pd.DataFrame, board: pd.DataFrame, metric: str) -> Drawing:
     seen = pareto[(pareto["cost"].astype(float) > 0) & np.isfinite(pareto["score"].astype(float))]
     if seen.empty:
         return Missing(name, title, UNCONFIRMED)
+    wide = seen["cost"].max() >= DECADE * seen["cost"].min()
     kind = dict(zip(board["key"], families(board), strict=True))
     line = seen[seen["on_front"].astype(bool)]
     marks = [
@@ -59,7 +61,7 @@ def cost_map(pareto: pd.DataFrame, board: pd.DataFrame, metric: str) -> Drawing:
         title,
         "Cost of one training and mean validation score over seeds of the confirmed strategies. Nothing on the line "
         "is beaten at less cost; what is beaten is pale.",
-        Axis("cost of a training, in forward passes of the whole network", log=True),
+        Axis("cost of a training, in forward passes of the whole network", log=bool(wide)),
         Axis(f"validation {metric}"),
         (Line("plain", tuple(zip(line["cost"], line["score"], strict=True)), "the Pareto front"), *marks),
         seen.assign(front=np.where(seen["on_front"], "yes", ""))[
