@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from search.report.cells import number, shared_decimals, with_interval
 from search.report.html import rendered
 from search.report.latex import booktabs
 from search.report.page import table_of
+from search.report.rounding import number, plain, shared_decimals
 from search.report.styles import KINDS
+from search.report.tables import difference
+from search.results.leaderboard import interval_of
 from trainables.files import put
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ def scores_table(comparison: Comparison) -> pd.DataFrame:
     """Return kinds by studies as text, with the average rank and the number of wins."""
     scores = comparison.scores
     places = {
-        study: shared_decimals(zip(rows["test_low"].astype(float), rows["test_high"].astype(float), strict=True))
+        study: shared_decimals(interval_of(row, "test") for row in rows.to_dict("records"))
         for study, rows in scores.groupby("study")
     }
-    cells = {(row["study"], row["kind"]): _cell(row, places[row["study"]]) for row in scores.to_dict("records")}
+    cells = {
+        (row["study"], row["kind"]): plain(interval_of(row, "test"), places[row["study"]])
+        for row in scores.to_dict("records")
+    }
     rows = [
         {
             "Strategy": KINDS[row["kind"]].words,
@@ -52,8 +56,8 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
             "Study": row["study"],
             "Winner": row["strategy"],
             "Verdict": str(row["label"]),
-            f"Test {comparison.metric} [95 %]": _cell(row),
-            "vs. full [95 %]": _gain(row),
+            f"Test {comparison.metric} [95 %]": plain(interval_of(row, "test")),
+            "vs. full [95 %]": difference(interval_of(row, "delta_full")),
         }
         for row in comparison.studies.to_dict("records")
     ]
@@ -83,16 +87,6 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     for form, text in forms.items():
         put(text.encode(), folder / f"compare.{form}")
     return [folder / f"compare.{form}" for form in forms]
-
-
-def _cell(row: Mapping[Any, Any], places: int | None = None) -> str:
-    mean, low, high = (float(row[name]) for name in ("test_mean", "test_low", "test_high"))
-    return with_interval(mean, low, high, places=places)
-
-
-def _gain(row: Mapping[Any, Any]) -> str:
-    mean, low, high = (float(row[name]) for name in ("delta_full", "delta_full_low", "delta_full_high"))
-    return "0" if mean == low == high == 0 else with_interval(mean, low, high, "+")
 
 
 def _plain_table(table: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ from search.config import StudyConfig, study_space
 from search.layering import resolve
 from search.report import next_step, parts, sentences
 from search.report.hours import Cut, what_was_cut
+from search.report.kinds import kinds_tried
 from search.report.next_step import NextStep
 from search.report.trust import Check, checks
 from search.results import evidence, load, pruning, winner
@@ -55,6 +56,7 @@ class Report:
     picks: tuple[Pick, ...]  # for accuracy, cost and size
     lost: pd.DataFrame  # the winner's rivals: `search.report.parts.LOST`
     pareto: pd.DataFrame  # `search.results.picks.PARETO`
+    kinds: pd.DataFrame  # `search.report.kinds.COLUMNS`, of all that was tried
     controls: Mapping[str, Any]
     rule: Mapping[str, Any] | None  # with its sentence
     next_step: NextStep
@@ -86,6 +88,7 @@ class Report:
             "picks": [_pick(pick) for pick in self.picks],
             "lost": _rows(self.lost),
             "pareto": _rows(self.pareto),
+            "kinds": _rows(self.kinds),
             "rule": dict(self.rule) if self.rule else None,
             "controls": dict(self.controls),
             "next": asdict(self.next_step),
@@ -155,6 +158,7 @@ def gather(run_dir: Path) -> Report:
         rule=_rule(facts, answer, trained=float(trials["seconds"].sum())),
         missing=parts.missing(facts, trials),
         optimism=parts.optimism(answer.promised),
+        kinds=kinds_tried(trials, config.metric.mode),
         importance=importance(trials, epochs, space.names if space else ()),
         funnel=pruning.funnel(trials, epochs, rungs),
         agreement=agreement,

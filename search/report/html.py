@@ -23,7 +23,7 @@ from search.report.svg.shapes import IDS, definitions
 from search.report.tables import shown
 
 TEMPLATES = Path(__file__).with_name("templates")
-SIGNS = {"pass": "✓", "warn": "!", "fail": "✗", "open": "…"}
+SIGNS = {"pass": "✓", "warn": "!", "fail": "✗"}
 
 
 def html(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,19 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from search.report import answer, audit
 from search.report.cards import Card, cards
-from search.report.cells import decimals, duration, number, with_interval
-from search.report.checklist import Check, checklist
 from search.report.content import Report
+from search.report.figures.catalogue import SECTION_OF
 from search.report.figures.figure import Drawing, Figure, Missing
-from search.report.lost import behind, kinds_tried
-from search.report.markdown import METHOD, _rule, _search_lines
-from search.report.styles import LOOKS, family
+from search.report.next_step import NextStep
+from search.report.rounding import duration, plain
+from search.report.styles import family
 from search.report.svg.draw import svg
 from search.report.tables import ALL, shown
+from search.report.trust import Check
+from search.results.intervals import Interval
+from search.results.leaderboard import by_key
 
 SECTIONS = {
     "verdict": "Verdict",
@@ -32,12 +34,7 @@ SECTIONS = {
     "lost": "What lost",
     "trust": "Trust",
     "reproduce": "Reproduce",
-}
-FIGURES_OF = {
-    "leaderboard": ("seeds", "weight-change", "confusion"),
-    "maps": ("strategy-map", "cost"),
-    "mattered": ("kinds", "lr-ratio"),
-    "search": ("rungs", "learning-curves", "best-so-far"),
+    "glossary": "Glossary",
 }
 LABELS = {
     "clear": ("clear", "✓", "Clear"),
@@ -45,7 +42,17 @@ LABELS = {
     "not enough evidence": ("unsure", "?", "Not enough evidence"),
 }
 NO_LABEL = ("none", "…", "No verdict yet")
-MOST_FAILURES = 50
+MATTERED = {
+    "importance": "How much the score after one same epoch depends on each dimension (permutation importance).",
+    "borders": "Where the winner lies in what was searched.",
+}
+DID = {
+    "rungs": "Was pruning safe? Each rung's order against that at the end, of the survivors.",
+    "promised": "What the search promised of each confirmed strategy, and what came of it.",
+    "failures": "Trials that failed, those of one reason together.",
+}
+LOST = "Confirmed strategies behind the winner, the differences paired; which are shown to be is decided on validation."
+KINDS_TRIED = "Every kind of strategy in search and controls: scores of one seed on validation, no evidence."
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class Verdict:
     words: str
     sentence: str
     more: Sequence[str]
-    next: str
+    next: NextStep
+    missing: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -110,12 +118,13 @@ class Page:
     figures: Mapping[str, Sequence[Drawn]]
     mattered: Sequence[Table]
     search: Sequence[str]
-    failures: Table | None
+    did: Sequence[Table]
     lost: Sequence[Table]
     trust: Sequence[Check]
     command: str
     reproduce: Sequence[str]
     study: str
+    glossary: Mapping[str, str]
 
 
 def page_of(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> Page:
@@ -125,19 +134,23 @@ def page_of(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> 
         title=f"{content.name}: how far to thaw",
         verdict=verdict_of(content),
         tiles=_tiles(content),
-        rule=_paragraphs(_rule(content.rule)),
-        cards=cards(content.leaderboard, content.metric),
+        rule=answer.rule(content.rule),
+        cards=cards(content),
         leaderboard=_leaderboard(content.leaderboard, content.metric) if len(content.leaderboard) else None,
-        method=_plain(METHOD),
-        figures={name: [_drawn(drawings[each]) for each in wanted] for name, wanted in FIGURES_OF.items()},
-        mattered=[],
-        search=_paragraphs([_search_lines(content)]),
-        failures=_failures(content.trials),
+        method=answer.METHOD,
+        figures={
+            section: [_drawn(drawings[name]) for name, place in SECTION_OF.items() if place == section]
+            for section in SECTION_OF.values()
+        },
+        mattered=_tables(MATTERED, (audit.mattered(content.importance), audit.borders(content))),
+        search=audit.search_lines(content),
+        did=_tables(DID, (audit.rungs(content), audit.promised(content), audit.failures(content.trials))),
         lost=_lost(content),
-        trust=checklist(content),
-        command=f"thawline run {run_dir / 'study.yaml'}",
-        reproduce=_reproduce(content),
+        trust=content.checks,
+        command=audit.command(run_dir),
+        reproduce=audit.reproduce(content.facts),
         study=(run_dir / "study.yaml").read_text(encoding="utf-8"),
+        glossary=audit.GLOSSARY,
     )
 
 
@@ -145,23 +158,22 @@ def verdict_of(content: Report) -> Verdict:
     """Return the box at the top: the label in words and with a sign, so that colour is not needed to see it."""
     told = content.verdict
     state, icon, words = LABELS.get(str(told["label"]), NO_LABEL)
-    more = [f"Not told apart from it: {'; '.join(told['tied'])}."] if told["tied"] else []
-    return Verdict(state, icon, words, str(told["sentence"]), more, str(told.get("next") or ""))
+    more = [*answer.tied(content), *answer.gains(content)]
+    return Verdict(state, icon, words, str(told["sentence"]), more, content.next_step, content.missing)
 
 
 def _tiles(content: Report) -> list[tuple[str, str]]:
     test = content.verdict["test"]
+    confirmed = content.trials[content.trials["stage"] == "confirm"]
     tiles = []
     if test:
-        mean, low, high = (math.nan if test[name] is None else float(test[name]) for name in ("mean", "low", "high"))
-        tiles.append((f"Test {content.metric} [95 %]", with_interval(mean, low, high)))
+        ends = (float("nan") if test[name] is None else float(test[name]) for name in ("mean", "low", "high"))
+        tiles.append((f"Test {content.metric} [95 %]", plain(Interval(*ends))))
         tiles.append(("Seeds", str(test["seeds"])))
-    told = content.search
-    confirmed = content.trials[content.trials["stage"] == "confirm"]
+        tiles.append(("Cost of a training", answer.cost_of(content, content.verdict["key"])))
     return [
         *tiles,
-        ("Search trials", f"{told['trials']}"),
-        ("Stopped early", f"{told['pruned']}"),
+        ("Search trials", f"{content.search['trials']}"),
         ("Confirmation runs", f"{len(confirmed)}"),
         ("Training time", duration(float(content.trials["seconds"].astype(float).sum()))),
     ]
@@ -175,56 +187,21 @@ def _leaderboard(board: pd.DataFrame, metric: str) -> Table:
     )
 
 
+def _tables(captions: Mapping[str, str], texts: Sequence[pd.DataFrame]) -> list[Table]:
+    """Return those tables that have a row."""
+    named = zip(captions.items(), texts, strict=True)
+    return [table_of(name, caption, text) for (name, caption), text in named if len(text)]
+
+
 def _lost(content: Report) -> list[Table]:
     found = []
-    if len(content.leaderboard) > 1:
-        rows = behind(content.leaderboard, content.mode)
-        kinds = [family(row) for row in content.leaderboard.iloc[1:].to_dict("records")]
-        places = [decimals(low, high) for low, high in zip(rows["test_low"], rows["test_high"], strict=True)]
-        texts = pd.DataFrame(
-            {
-                "Strategy": rows["strategy"],
-                "Role": rows["role"],
-                "Behind on validation": [number(v, p) for v, p in zip(rows["behind_val"], places, strict=True)],
-                "Behind on test": [number(v, p) for v, p in zip(rows["behind_test"], places, strict=True)],
-                "Told apart from the winner": ["no" if tied else "yes" for tied in rows["tied_with_best"]],
-            }
-        )
-        caption = "Confirmed strategies behind the winner; whether they are told apart is decided on validation."
-        found.append(table_of("lost", caption, texts, kinds, "Strategy"))
-    tried = kinds_tried(content.trials, content.mode)
-    if len(tried):
-        texts = pd.DataFrame(
-            {
-                "Kind": [LOOKS[kind].words for kind in tried["kind"]],
-                "Tried": tried["tried"].astype(str),
-                "To the last epoch": tried["complete"].astype(str),
-                f"Best {content.metric}": [number(value) for value in tried["best"]],
-                "Behind the best": [number(value) for value in tried["behind"]],
-            }
-        )
-        caption = "Every kind of strategy in search and controls: scores of one seed on validation, no evidence."
-        found.append(table_of("kinds", caption, texts, tried["kind"].tolist(), "Kind"))
+    if len(content.lost):
+        rows = by_key(content.leaderboard)
+        own = [family(rows[key]) for key in content.lost["key"]]
+        found.append(table_of("lost", LOST, answer.lost(content), own, "Strategy"))
+    if len(content.kinds):
+        found.append(table_of("kinds", KINDS_TRIED, audit.kinds(content), content.kinds["kind"].tolist(), "Kind"))
     return found
-
-
-def _failures(trials: pd.DataFrame) -> Table | None:
-    failed = trials[trials["state"] == "failed"]
-    if failed.empty:
-        return None
-    texts = failed[["trial", "stage", "strategy", "reason"]].head(MOST_FAILURES).fillna("").astype(str)
-    texts.columns = pd.Index(["Trial", "Stage", "Strategy", "Reason"])
-    return table_of("failures", f"{len(failed)} trials failed; {len(texts)} are shown.", texts)
-
-
-def _reproduce(content: Report) -> list[str]:
-    facts = content.facts
-    beside = f"The study file belongs in {facts['folder']}, where the modules it names are found."
-    return [
-        *([beside] if facts.get("own_modules") else []),
-        f"Split {facts.get('split_hash', '-')}, space {facts.get('space_hash', '-')}. Every trial's seed stands in "
-        "tables/trials.csv; one trial again: thawline trial RUN_DIR TRIAL.",
-    ]
 
 
 def _drawn(drawing: Drawing) -> Drawn:
@@ -256,11 +233,3 @@ def table_of(
     numeric = [bool(texts[column].astype(str).str.match(r"^(-$|[-+]?\d)").all()) for column in texts.columns]
     at = list(texts.columns).index(marked) if marked else None
     return Table(name, caption, list(texts.columns), rows, numeric, at)
-
-
-def _paragraphs(parts: Sequence[str]) -> list[str]:
-    return [line for part in parts for line in part.splitlines() if line and not line.startswith("#")]
-
-
-def _plain(text: str) -> str:
-    return text.replace("*", "")

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from search.report.cells import duration, number, share, shared_decimals, with_interval
 from search.report.content import Report
 from search.report.latex import booktabs
+from search.report.rounding import duration, number, plain, share, shared_decimals, signed
+from search.results.intervals import Interval
+from search.results.leaderboard import interval_of
 
 SHOWN = {
     "rank": "Rank",
@@ -33,12 +35,6 @@ ALL = {
     "peak_memory_mb": "Memory, MB",
     "seconds": "Time",
 }
-
-NUMBERS = (
-    *("val_mean", "test_mean", "test_low", "test_high", "delta_full", "delta_full_low", "delta_full_high"),
-    *("delta_best_full", "delta_best_full_low", "delta_best_full_high", "delta_probe", "p_best"),
-    *("trainable_share", "peak_memory_mb", "seconds"),
-)
 
 
 def write(content: Report, folder: Path) -> None:
@@ -86,26 +82,24 @@ def as_latex(content: Report) -> str:
 
 
 def _places(board: pd.DataFrame) -> int:
-    return shared_decimals(zip(board["test_low"].astype(float), board["test_high"].astype(float), strict=True))
+    return shared_decimals(interval_of(row, "test") for row in board.to_dict("records"))
 
 
 def _texts(row: Mapping[Any, Any], places: int) -> dict[str, str]:
     """Return every cell of a row as text."""
-    value = {name: float(row[name]) for name in NUMBERS}
     return {
         **{name: str(row[name]) for name in ("rank", "strategy", "role", "seeds")},
-        "val_mean": number(value["val_mean"], places),
-        "test": with_interval(value["test_mean"], value["test_low"], value["test_high"], places=places),
-        "delta_full": _difference(value, "delta_full", places),
-        "delta_best_full": _difference(value, "delta_best_full", places),
-        "delta_probe": number(value["delta_probe"], places, "+"),
-        "p_best": number(value["p_best"], 2),
-        "trainable_share": share(value["trainable_share"]),
-        "peak_memory_mb": number(value["peak_memory_mb"], 0),
-        "seconds": duration(value["seconds"]),
+        "val_mean": number(float(row["val_mean"]), places),
+        "test": plain(interval_of(row, "test"), places),
+        **{name: difference(interval_of(row, name), places) for name in ("delta_full", "delta_best_full")},
+        "delta_probe": number(float(row["delta_probe"]), places, "+"),
+        "p_best": number(float(row["p_best"]), 2),
+        "trainable_share": share(float(row["trainable_share"])),
+        "peak_memory_mb": number(float(row["peak_memory_mb"]), 0),
+        "seconds": duration(float(row["seconds"])),
     }
 
 
-def _difference(value: Mapping[str, float], name: str, places: int) -> str:
-    mean, low, high = (value[column] for column in (name, f"{name}_low", f"{name}_high"))
-    return "0" if mean == low == high == 0 else with_interval(mean, low, high, "+", places)
+def difference(value: Interval, places: int | None = None) -> str:
+    """Return a difference with its interval; 0 for that of a strategy to itself."""
+    return "0" if value.mean == value.low == value.high == 0 else signed(value, places)

@@ -74,6 +74,12 @@ def _against(test: Sample, key: str, other: str | None) -> Interval:
     return Interval(0.0, 0.0, 0.0) if key == other else test.difference(key, other)
 
 
+def interval_of(row: Mapping[Any, Any], name: str) -> Interval:
+    """Return the interval that a table's row holds: ``name`` or ``name_mean``, ``name_low``, ``name_high``."""
+    mean = row[f"{name}_mean"] if f"{name}_mean" in row else row[name]
+    return Interval(float(mean), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
+
+
 def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a row as JSON values: NaN becomes null, numbers of numpy become Python's."""
     return {str(name): _plain(value) for name, value in row.items()}

@@ -92,7 +92,7 @@ def attributes(run_dir: Path) -> dict[str, Any]:
     return _facts(load_studies(run_dir))
 
 
-def strategy_of(row: pd.Series[Any]) -> Strategy:
+def strategy_of(row: pd.Series[Any] | Mapping[str, Any]) -> Strategy:
     """Return the strategy of a row of `load`'s trials."""
     given = {name: row[name] for name in DIMENSION_NAMES if pd.notna(row[name])}
     return from_point({name: value.item() if hasattr(value, "item") else value for name, value in given.items()})

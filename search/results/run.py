@@ -78,9 +78,9 @@ def report(run_dir: Path) -> str:
         tables.write(content, run_dir / "tables")
         folder.mkdir(exist_ok=True)
         (folder / "report.json").write_text(json.dumps(content.as_json(), indent=2) + "\n", encoding="utf-8")
-        (folder / "report.md").write_text(markdown.page(content, run_dir), encoding="utf-8")
-        drawings = catalogue.draw_all(content, run_dir)
+        drawings = catalogue.draw_all(content)
         catalogue.write(drawings, folder / "figures")
+        (folder / "report.md").write_text(markdown.page(content, run_dir, drawings), encoding="utf-8")
         (folder / "report.html").write_text(html(content, run_dir, drawings), encoding="utf-8")
     except OSError as error:
         raise unwritable(run_dir, error) from error

@@ -1,52 +1,45 @@
-"""Every figure of the report, drawn from its content: a literal table."""
+"""Every figure of the report, drawn from its content: two literal tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from search.report.content import Report
 from search.report.figures import history, maps, winner
 from search.report.figures.figure import Drawing, Figure
 from search.report.svg.draw import standalone
-from search.results.weights import Changes, weight_changes
 
-Draw = Callable[[Report, Changes], Drawing]
-
-
-def _seeds(content: Report, _: Changes) -> Drawing:
-    return winner.finalist_seeds(content.leaderboard, content.trials, content.metric)
-
-
-def _weight_change(content: Report, changes: Changes) -> Drawing:
-    return winner.weight_change(changes, _winner(content).get("strategy", ""))
-
-
-def _confusion(content: Report, _: Changes) -> Drawing:
-    classes = content.facts.get("classes", [])
-    first = _winner(content)
-    return winner.confusion(content.predictions, _winners_trials(content), classes, first.get("strategy", ""))
-
-
-FIGURES: Mapping[str, Draw] = {
-    "strategy-map": lambda c, _: maps.strategy_map(c.trials, int(c.facts.get("blocks", 0)), c.metric),
-    "cost": lambda c, _: maps.cost_map(c.trials, c.metric, c.mode),
-    "lr-ratio": lambda c, _: maps.ratio_map(c.trials, c.metric),
-    "kinds": lambda c, _: maps.kind_map(c.trials, c.metric),
-    "learning-curves": lambda c, _: history.learning_curves(c.trials, c.epochs, c.metric, c.mode),
-    "rungs": lambda c, _: history.rung_funnel(c.trials),
-    "best-so-far": lambda c, _: history.best_so_far(c.trials, c.metric, c.mode),
-    "seeds": _seeds,
-    "weight-change": _weight_change,
-    "confusion": _confusion,
+FIGURES: Mapping[str, Callable[[Report], Drawing]] = {
+    "strategy-map": lambda c: maps.strategy_map(c.trials, int(c.facts.get("blocks", 0)), c.metric),
+    "cost": lambda c: maps.cost_map(c.pareto, c.leaderboard, c.metric),
+    "lr-ratio": lambda c: maps.ratio_map(c.trials, c.metric),
+    "kinds": lambda c: maps.kind_map(c.trials, c.metric),
+    "learning-curves": lambda c: history.learning_curves(c.trials, c.epochs, c.metric, c.mode),
+    "rungs": lambda c: history.rung_funnel(c.funnel),
+    "best-so-far": lambda c: history.best_so_far(c.trials, c.metric, c.mode),
+    "seeds": lambda c: winner.finalist_seeds(c.leaderboard, c.trials, c.metric),
+    "weight-change": lambda c: winner.weight_change(c.weight_change, str(c.verdict["strategy"])),
+    "confusion": lambda c: winner.confusion(c.confusion, str(c.verdict["strategy"])),
+}
+# In the order in which they stand there.
+SECTION_OF: Mapping[str, str] = {
+    "seeds": "leaderboard",
+    "weight-change": "leaderboard",
+    "confusion": "leaderboard",
+    "strategy-map": "maps",
+    "cost": "maps",
+    "kinds": "mattered",
+    "lr-ratio": "mattered",
+    "rungs": "search",
+    "learning-curves": "search",
+    "best-so-far": "search",
 }
 
 
-def draw_all(content: Report, run_dir: Path) -> dict[str, Drawing]:
+def draw_all(content: Report) -> dict[str, Drawing]:
     """Return every figure's data, or why there is none."""
-    changes = weight_changes(run_dir, _winners_trials(content))
-    return {name: draw(content, changes) for name, draw in FIGURES.items()}
+    return {name: draw(content) for name, draw in FIGURES.items()}
 
 
 def write(drawings: Mapping[str, Drawing], folder: Path) -> None:
@@ -58,14 +51,3 @@ def write(drawings: Mapping[str, Drawing], folder: Path) -> None:
             path.write_text(standalone(drawing), encoding="utf-8")
         else:
             path.unlink(missing_ok=True)
-
-
-def _winner(content: Report) -> dict[str, Any]:
-    rows = content.leaderboard.to_dict("records")
-    return {str(name): value for name, value in rows[0].items()} if rows else {}
-
-
-def _winners_trials(content: Report) -> list[str]:
-    trials = content.trials
-    own = trials[(trials["stage"] == "confirm") & (trials["key"] == _winner(content).get("key"))]
-    return own["trial"].tolist()

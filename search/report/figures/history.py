@@ -10,7 +10,6 @@ import pandas as pd
 from search.report.figures.figure import Axis, Bar, Drawing, Figure, Line, Missing, Point, Points
 from search.report.figures.maps import UNFINISHED, whole
 from search.report.styles import KINDS, families
-from spaces.strata import STRATA
 
 MOST_CURVES = 50
 KIND_OF_STRATUM = {"head": "probe", "direct": "top", "delayed": "gradual", "scratch": "scratch"}
@@ -54,42 +53,26 @@ def _as_rows(wide: pd.DataFrame) -> pd.DataFrame:
     return renamed.reset_index()
 
 
-def rung_funnel(trials: pd.DataFrame) -> Drawing:
+def rung_funnel(funnel: pd.DataFrame) -> Drawing:
     """How many trials of each stratum came how far."""
     name, title = "rungs", "How far trials were let go"
-    found = funnel(trials)
-    if found.empty:
-        return Missing(name, title, "no search trial has an epoch yet")
-    names = tuple(f"{row.stratum}: {row.reached}" for row in found.itertuples(index=False))
+    if funnel.empty:
+        return Missing(name, title, "no trial has come to a rung")
+    records = funnel.to_dict("records")
     bars = tuple(
-        Bar(KIND_OF_STRATUM.get(str(row.stratum), "plain"), index, float(str(row.trials)), str(row.trials))
-        for index, row in enumerate(found.itertuples(index=False))
+        Bar(KIND_OF_STRATUM.get(str(row["stratum"]), "plain"), index, float(row["reached"]), str(row["reached"]))
+        for index, row in enumerate(records)
     )
     return Figure(
         name,
         title,
-        "Search trials that reached an epoch at which their stratum was compared. Trials compete within their stratum.",
+        "Search trials that came to each rung of their stratum, and to the last epoch. Trials compete within their "
+        "stratum.",
         Axis("trials", start=0, whole=True),
-        Axis("", names=names),
+        Axis("", names=tuple(f"{row['stratum']}: epoch {row['epoch']}" for row in records)),
         bars,
-        found,
+        funnel,
     )
-
-
-def funnel(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each stratum, how many search trials reached each epoch at which some were stopped, and the last."""
-    seen = trials[(trials["stage"] == "search") & (trials["state"] != "reused") & (trials["epochs"].fillna(0) > 0)]
-    rows = []
-    for stratum in STRATA:
-        own = seen[seen["stratum"] == stratum]
-        if own.empty:
-            continue
-        stops = sorted({int(epoch) for epoch in own.loc[own["state"] == "pruned", "epochs"]})
-        reached = {f"reached epoch {epoch}": int((own["epochs"] >= epoch).sum()) for epoch in stops}
-        complete = int((own["state"] == "complete").sum())
-        found = {"began": len(own), **reached, "came to the last epoch": complete}
-        rows += [{"stratum": stratum, "reached": words, "trials": count} for words, count in found.items()]
-    return pd.DataFrame(rows, columns=["stratum", "reached", "trials"])
 
 
 def best_so_far(trials: pd.DataFrame, metric: str, mode: str) -> Drawing:

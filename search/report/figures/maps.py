@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 
@@ -11,7 +9,9 @@ from search.report.figures.figure import Axis, Drawing, Figure, Line, Missing, P
 from search.report.styles import KINDS, depths, families
 
 PRUNED = "hollow: stopped before the last epoch"
+UNCONFIRMED = "nothing was confirmed yet"
 NOTHING, UNFINISHED = "no trial has a score yet", "no trial has reached the last epoch yet"
+DECADE = 10  # from the cheapest to the dearest: a logarithmic axis
 SPREAD = 0.22  # how far marks of one depth stand apart, in blocks
 
 
@@ -39,38 +39,36 @@ def strategy_map(trials: pd.DataFrame, blocks: int, metric: str) -> Drawing:
     )
 
 
-def cost_map(trials: pd.DataFrame, metric: str, mode: str) -> Drawing:
-    """Score against the seconds a trial trained, with the front that nothing beats at its cost."""
+def cost_map(pareto: pd.DataFrame, board: pd.DataFrame, metric: str) -> Drawing:
+    """Score against the cost of a training, of the confirmed strategies, with the front that nothing beats."""
     name, title = "cost", "Cost against score"
-    seen = whole(trials)
-    seen = seen[seen["seconds"].astype(float) > 0]
+    seen = pareto[(pareto["cost"].astype(float) > 0) & np.isfinite(pareto["score"].astype(float))]
     if seen.empty:
-        return Missing(name, title, UNFINISHED)
-    line = front(seen, mode)
-    best = seen["trial"].isin(line["trial"])
-    corners = tuple(zip(line["seconds"].astype(float), line["score"].astype(float), strict=True))
+        return Missing(name, title, UNCONFIRMED)
+    wide = seen["cost"].max() >= DECADE * seen["cost"].min()
+    kind = dict(zip(board["key"], families(board), strict=True))
+    line = seen[seen["on_front"].astype(bool)]
+    marks = [
+        Points(
+            kind[str(row["key"])],
+            (Point(float(row["cost"]), float(row["score"]), f"{row['strategy']}, {row['score']:.4f}"),),
+            dim=not row["on_front"],
+        )
+        for row in seen.to_dict("records")
+    ]
     return Figure(
         name,
         title,
-        "Training time and score of the trials that reached the last epoch. Nothing on the line is beaten in less "
-        "time. These are search scores: the best of many are partly luck.",
-        Axis("seconds of training", log=True),
+        "Cost of one training and mean validation score over seeds of the confirmed strategies. Nothing on the line "
+        "is beaten at less cost; what is beaten is pale.",
+        Axis("cost of a training, in forward passes of the whole network", log=bool(wide)),
         Axis(f"validation {metric}"),
-        (
-            Line("plain", corners, "the Pareto front"),
-            *_by_kind(seen[~best], seen["seconds"], dim=True),
-            *_by_kind(seen[best], seen["seconds"]),
-        ),
-        _named(seen.assign(front=np.where(best, "yes", "")), "seconds", "score", "front"),
-        _legend(seen),
+        (Line("plain", tuple(zip(line["cost"], line["score"], strict=True)), "the Pareto front"), *marks),
+        seen.assign(front=np.where(seen["on_front"], "yes", ""))[
+            ["strategy", "role", "seeds", "cost", "cost_share", "score", "front"]
+        ],
+        tuple(each for each in KINDS if each in {kind[str(key)] for key in seen["key"]}),
     )
-
-
-def front(trials: pd.DataFrame, mode: str) -> pd.DataFrame:
-    """Return the trials that no cheaper one equals, cheapest first."""
-    ordered = trials.sort_values(["seconds", "score"], ascending=[True, mode == "min"], kind="stable")
-    gained = ordered["score"] if mode == "max" else -ordered["score"]
-    return ordered[gained > gained.cummax().shift(fill_value=-math.inf)]
 
 
 def ratio_map(trials: pd.DataFrame, metric: str) -> Drawing:
@@ -151,7 +149,7 @@ def in_brief(trials: pd.DataFrame) -> pd.Series[str]:
     return trials["strategy"].astype("str").str.partition(", head LR")[0]
 
 
-def _by_kind(seen: pd.DataFrame, x: pd.Series[float], *, dim: bool = False) -> tuple[Points, ...]:
+def _by_kind(seen: pd.DataFrame, x: pd.Series[float]) -> tuple[Points, ...]:
     """Return the marks of each kind, the hollow ones of stopped trials first, so that the others lie above."""
     kinds = families(seen)
     found = []
@@ -159,7 +157,7 @@ def _by_kind(seen: pd.DataFrame, x: pd.Series[float], *, dim: bool = False) -> t
         for kind in KINDS:
             rows = seen[(seen["state"] == state) & (kinds == kind)]
             if len(rows):
-                found.append(Points(kind, tuple(_points(x.loc[rows.index], rows["score"], rows)), hollow, dim))
+                found.append(Points(kind, tuple(_points(x.loc[rows.index], rows["score"], rows)), hollow))
     return tuple(found)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from search.report.cells import with_interval
 from search.report.figures.figure import Axis, Bar, Cell, Drawing, Figure, Missing, Point, Points, Whisker
+from search.report.figures.maps import UNCONFIRMED
+from search.report.rounding import plain
 from search.report.styles import family
+from search.results.leaderboard import interval_of
 
-UNCONFIRMED = "nothing was confirmed yet"
 MOST_CLASSES = 20
 MOST_WITH_NUMBERS = 12
 
@@ -29,11 +29,11 @@ def finalist_seeds(board: pd.DataFrame, trials: pd.DataFrame, metric: str) -> Dr
     rows = []
     for index, row in enumerate(board.to_dict("records")):
         own = confirmed[confirmed["key"] == row["key"]]
-        low, mean, high = (float(row[end]) for end in ("test_low", "test_mean", "test_high"))
-        if math.isfinite(low) and math.isfinite(high):
-            layers.append(Whisker(index, low, mean, high, f"{row['strategy']}: {with_interval(mean, low, high)}"))
-        seeds = zip(own["trial"], own["seed"], own["score"], own["test_score"].astype(float), strict=True)
-        dots = [Point(test, index, f"{trial}, seed {seed}: {test:.4f}") for trial, seed, _, test in seeds]
+        test = interval_of(row, "test")
+        if test.known:
+            layers.append(Whisker(index, test.low, test.mean, test.high, f"{row['strategy']}: {plain(test)}"))
+        seeds = zip(own["trial"], own["seed"], own["test_score"].astype(float), strict=True)
+        dots = [Point(score, index, f"{trial}, seed {seed}: {score:.4f}") for trial, seed, score in seeds]
         layers.append(Points(family(row), tuple(dots)))
         rows += [{"rank": row["rank"], **each} for each in _seed_rows(own)]
     return Figure(
@@ -55,12 +55,17 @@ def _seed_rows(own: pd.DataFrame) -> list[Mapping[str, object]]:
     return [{str(name): value for name, value in row.items()} for row in renamed.to_dict("records")]
 
 
-def weight_change(changes: Mapping[str, Mapping[str, float]], strategy: str) -> Drawing:
-    """How far each block of the winner moved from where it started, relative to its size; ``changes`` by trial."""
+def weight_change(changes: pd.DataFrame, strategy: str) -> Drawing:
+    """How far each block of what is recommended moved from where it started, relative to its size.
+
+    ``changes`` has the columns trial, block and change, its blocks from input to output.
+    """
     name, title = "weight-change", "Which block wanted to move"
-    table = pd.DataFrame(changes, dtype="float64").rename_axis("block").dropna(how="all")
-    if table.empty:
-        return Missing(name, title, "no weight change was recorded for the winner")
+    if changes.empty:
+        return Missing(name, title, "no weight change was recorded for it")
+    blocks = changes["block"].drop_duplicates()
+    table = changes.pivot_table(index="block", columns="trial", values="change", sort=False).loc[blocks]
+    table.columns.name = None
     means = table.mean(axis=1)
     bars = [Bar("plain", row, float(mean), f"{mean:.3g}") for row, mean in enumerate(means)]
     return Figure(
@@ -75,13 +80,13 @@ def weight_change(changes: Mapping[str, Mapping[str, float]], strategy: str) -> 
     )
 
 
-def confusion(predictions: pd.DataFrame, trials: Sequence[str], classes: Sequence[str], strategy: str) -> Drawing:
-    """What the winner took each class of the test set for, over all its seeds."""
+def confusion(counted: pd.DataFrame, strategy: str) -> Drawing:
+    """What was taken for what in the test set, over all seeds; ``counted`` has a row per pair of classes."""
     name, title = "confusion", "What was taken for what"
-    own = predictions[predictions["trial"].isin(list(trials)) & (predictions["split"] == "test")]
-    if own.empty:
-        return Missing(name, title, "no test predictions of the winner are kept")
-    counts = confusion_counts(own, len(classes))
+    if counted.empty or not counted["count"].any():
+        return Missing(name, title, "no test predictions of it are kept")
+    classes = counted["label"].drop_duplicates().tolist()
+    counts = counted["count"].to_numpy(dtype=np.int64).reshape(len(classes), len(classes))
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
     part = counts[np.ix_(shown, shown)]
@@ -96,20 +101,13 @@ def confusion(predictions: pd.DataFrame, trials: Sequence[str], classes: Sequenc
     return Figure(
         name,
         title,
-        f"Rows: the class. Columns: what {strategy} said, on the test set, over {len(set(own['trial']))} seeds. "
+        f"Rows: the class. Columns: what {strategy} said, on the test set, all seeds together. "
         f"Shade and number: share of the row.{fewer}",
         Axis("predicted", names=tuple(names)),
         Axis("class", names=tuple(names)),
         tuple(cells),
         pd.DataFrame(part, columns=names).assign(**{"class": names}).set_index("class").reset_index(),
     )
-
-
-def confusion_counts(rows: pd.DataFrame, classes: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return how often each label (rows) was predicted as each class (columns)."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (rows["label"].to_numpy(), rows["prediction"].to_numpy()), 1)
-    return counts
 
 
 def _cell(row: int, column: int, count: int, total: int, names: Sequence[str]) -> Cell:

@@ -17,13 +17,17 @@ from hypothesis import strategies as st
 from search.report.content import Report, gather
 from search.report.figures import winner
 from search.report.figures.catalogue import FIGURES, draw_all
-from search.report.figures.figure import Axis, Drawing, Figure, Missing
-from search.report.figures.history import funnel
-from search.report.figures.maps import front, half_decades
+from search.report.figures.figure import Axis, Bar, Drawing, Figure, Line, Missing, Points
+from search.report.figures.history import rung_funnel
+from search.report.figures.maps import cost_map, half_decades
 from search.report.svg.axes import extent, ticks
 from search.report.svg.draw import standalone, svg
+from search.results.winner import confusion
 
-CHANGES = {"c0": {"features.0": 0.1, "head": 0.5}, "c1": {"features.0": 0.3, "head": 0.7}}
+CHANGES = pd.DataFrame(
+    [("c0", "features.0", 0.1), ("c0", "head", 0.5), ("c1", "features.0", 0.3), ("c1", "head", 0.7)],
+    columns=["trial", "block", "change"],
+)
 Change = Callable[[Report], Report]
 
 
@@ -33,7 +37,7 @@ def content(reported: Path) -> Report:
 
 
 def nothing(content: Report) -> Report:
-    frames = ("trials", "epochs", "predictions", "leaderboard")
+    frames = ("trials", "epochs", "leaderboard", "pareto", "funnel", "weight_change", "confusion")
     return replace(content, **{name: getattr(content, name).iloc[:0] for name in frames})
 
 
@@ -46,17 +50,20 @@ def one_trial(content: Report) -> Report:
 def no_numbers(content: Report) -> Report:
     trials = content.trials.assign(score=math.nan, test_score=math.nan, seconds=math.nan)
     board = content.leaderboard.assign(test_low=math.nan, test_high=math.nan)
-    return replace(content, trials=trials, epochs=content.epochs.assign(score=math.nan), leaderboard=board)
+    epochs, pareto = content.epochs.assign(score=math.nan), content.pareto.assign(score=math.nan)
+    return replace(content, trials=trials, epochs=epochs, leaderboard=board, pareto=pareto)
 
 
 def same_score(content: Report) -> Report:
-    return replace(content, trials=content.trials.assign(score=0.5, seconds=3.0))
+    return replace(
+        content, trials=content.trials.assign(score=0.5, seconds=3.0), pareto=content.pareto.assign(score=0.5)
+    )
 
 
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("change", [nothing, one_trial, no_numbers, same_score], ids=lambda f: f.__name__)
 def test_a_figure_of_odd_data_is_whole_or_says_why_not(content: Report, name: str, change: Change) -> None:
-    drawing = FIGURES[name](change(content), CHANGES)
+    drawing = FIGURES[name](change(content))
     if isinstance(drawing, Missing):
         assert drawing.why
         return
@@ -66,13 +73,13 @@ def test_a_figure_of_odd_data_is_whole_or_says_why_not(content: Report, name: st
     assert len(drawing.table) > 0
 
 
-@pytest.mark.parametrize("name", set(FIGURES) - {"weight-change"})
+@pytest.mark.parametrize("name", FIGURES)
 def test_nothing_to_show_is_said(content: Report, name: str) -> None:
-    assert isinstance(FIGURES[name](nothing(content), {}), Missing)
+    assert isinstance(FIGURES[name](nothing(content)), Missing)
 
 
 def test_the_files_are_the_figures_and_stand_alone(reported: Path) -> None:
-    drawings = draw_all(gather(reported), reported)
+    drawings = draw_all(gather(reported))
     there = {path.stem for path in (reported / "report" / "figures").glob("*.svg")}
     assert there == {name for name, drawing in drawings.items() if isinstance(drawing, Figure)} == set(FIGURES)
     for path in (reported / "report" / "figures").glob("*.svg"):
@@ -87,16 +94,21 @@ def test_the_files_are_the_figures_and_stand_alone(reported: Path) -> None:
 def test_a_report_that_cannot_draw_a_figure_removes_the_old_one(reported: Path, tmp_path: Path) -> None:
     from search.report.figures.catalogue import write
 
-    drawings: dict[str, Drawing] = dict(draw_all(gather(reported), reported))
+    drawings: dict[str, Drawing] = dict(draw_all(gather(reported)))
     write(drawings, tmp_path / "figures")
     write(drawings | {"cost": Missing("cost", "Cost", "gone")}, tmp_path / "figures")
     assert "cost.svg" not in {path.name for path in (tmp_path / "figures").iterdir()}
 
 
-@pytest.mark.parametrize(("mode", "wanted"), [("max", ["a", "c", "d"]), ("min", ["a"])])
-def test_the_front_holds_what_no_cheaper_trial_equals(mode: str, wanted: list[str]) -> None:
-    trials = pd.DataFrame({"trial": list("abcd"), "seconds": [1.0, 2, 3, 4], "score": [0.5, 0.5, 0.7, 0.8]})
-    assert front(trials, mode)["trial"].tolist() == wanted
+def test_the_front_of_the_cost_map_is_that_of_the_content(content: Report) -> None:
+    costs = [3.0, 1.0, 4.0, 2.0]
+    pareto = content.pareto.assign(cost=costs, score=[0.8, 0.5, 0.7, 0.9], on_front=[False, True, False, True])
+    drawing = cost_map(pareto, content.leaderboard, "accuracy")
+    assert isinstance(drawing, Figure)
+    (line,) = [layer for layer in drawing.layers if isinstance(layer, Line)]
+    assert line.points == ((1.0, 0.5), (2.0, 0.9))
+    marks = [layer for layer in drawing.layers if isinstance(layer, Points)]
+    assert [(mark.points[0].x, mark.dim) for mark in marks] == [(3.0, True), (1.0, False), (4.0, True), (2.0, False)]
 
 
 def test_the_ratios_are_binned_by_half_decades() -> None:
@@ -107,20 +119,19 @@ def test_the_ratios_are_binned_by_half_decades() -> None:
     assert [each.at for each in bins] == pytest.approx([10**-0.75, 10**-0.25, 10**0.25])
 
 
-def test_the_funnel_counts_who_reached_what(content: Report) -> None:
-    counted = funnel(content.trials)
-    searched = content.trials[content.trials["stage"] == "search"]
-    began = counted[counted["reached"] == "began"]["trials"].sum()
-    ended = counted[counted["reached"] == "came to the last epoch"]["trials"].sum()
-    assert began == (searched["epochs"] > 0).sum()
-    assert ended == (searched["state"] == "complete").sum()
-    for _, own in counted.groupby("stratum"):
-        assert own["trials"].is_monotonic_decreasing
+def test_the_funnel_has_a_bar_for_every_rung_of_the_content(content: Report) -> None:
+    drawing = rung_funnel(content.funnel)
+    assert isinstance(drawing, Figure)
+    assert [layer.length for layer in drawing.layers if isinstance(layer, Bar)] == list(content.funnel["reached"])
+    ends = content.funnel.groupby("stratum")["reached"].last()
+    searched = content.trials[(content.trials["stage"] == "search") & (content.trials["state"] == "complete")]
+    assert ends.sum() == len(searched)
 
 
-def test_the_confusion_counts_every_prediction_of_the_winner(content: Report) -> None:
-    own = content.predictions[(content.predictions["trial"] == "c0") & (content.predictions["split"] == "test")]
-    drawing = winner.confusion(content.predictions, ["c0"], ["a", "b", "c"], "top 2")
+def test_the_confusion_shows_every_prediction_of_what_is_recommended(content: Report) -> None:
+    own = content.predictions[content.predictions["trial"].isin(["c0", "c1", "c2"])]
+    own = own[own["split"] == "test"]
+    drawing = winner.confusion(content.confusion, "top 2")
     assert isinstance(drawing, Figure)
     counts = drawing.table.set_index("class").to_numpy()
     assert counts.sum() == len(own)
@@ -131,7 +142,7 @@ def test_many_classes_are_cut_to_those_with_most_errors() -> None:
     labels = np.arange(300) % 30
     wrong = np.where(labels < 3, (labels + 1) % 30, labels)
     frame = pd.DataFrame({"trial": "c0", "split": "test", "label": labels, "prediction": wrong})
-    drawing = winner.confusion(frame, ["c0"], [f"class {index}" for index in range(30)], "top 2")
+    drawing = winner.confusion(confusion(frame, ["c0"], [f"class {index}" for index in range(30)]), "top 2")
     assert isinstance(drawing, Figure)
     assert len(drawing.table) == winner.MOST_CLASSES
     assert list(drawing.table["class"][:4]) == ["class 0", "class 1", "class 2", "class 3"]

@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from search.report.cells import decimals, duration, share, shared_decimals, with_interval
 from search.report.content import Report, gather
 from search.report.latex import DAGGER, booktabs
+from search.report.rounding import decimals, duration, plain, share, shared_decimals, signed
 from search.report.tables import as_latex, as_markdown, shown
+from search.results.intervals import Interval
 
 PAGE = r"\documentclass{article}\usepackage{booktabs}\begin{document}%s\end{document}"
 
@@ -25,21 +26,23 @@ def content(reported: Path) -> Report:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "wanted"), [(0.90, 0.92, 3), (0.5, 0.9, 2), (0.8112, 0.8118, 4), (1.0, 5.0, 1), (math.nan, 1.0, 3)]
+    ("low", "high", "wanted"), [(0.90, 0.92, 3), (0.5, 0.9, 2), (0.8112, 0.8118, 5), (1.0, 5.0, 1), (math.nan, 1.0, 3)]
 )
 def test_two_digits_of_the_half_width_are_left(low: float, high: float, wanted: int) -> None:
-    assert decimals(low, high) == wanted
+    assert decimals(Interval((low + high) / 2, low, high)) == wanted
 
 
 def test_a_column_has_the_decimals_of_its_narrowest_interval() -> None:
-    assert shared_decimals([(0.5, 0.9), (0.90, 0.92), (math.nan, math.nan)]) == 3
+    assert (
+        shared_decimals([Interval(0.7, 0.5, 0.9), Interval(0.91, 0.90, 0.92), Interval(0.9, math.nan, math.nan)]) == 3
+    )
     assert shared_decimals([]) == 3
 
 
-def test_a_number_has_its_interval_or_stands_alone_where_there_is_none() -> None:
-    assert with_interval(0.912, 0.906, 0.918) == "0.9120 [0.9060, 0.9180]"
-    assert with_interval(0.034, 0.01, 0.06, "+") == "+0.034 [+0.010, +0.060]"
-    assert with_interval(0.9, math.nan, math.nan) == "0.900"
+def test_a_number_has_its_interval_or_says_that_there_is_none() -> None:
+    assert plain(Interval(0.912, 0.906, 0.918)) == "0.9120 [0.9060, 0.9180]"
+    assert signed(Interval(0.034, 0.01, 0.06)) == "+0.034 [+0.010, +0.060]"
+    assert plain(Interval(0.9, math.nan, math.nan)) == "0.900 (1 seed)"
 
 
 def test_times_and_shares_are_in_the_unit_that_suits_them() -> None:
