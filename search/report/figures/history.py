@@ -11,7 +11,7 @@ from search.report.figures.figure import Axis, Bar, Drawing, Figure, Line, Missi
 from search.report.figures.maps import UNFINISHED, whole
 from search.report.styles import KINDS, families
 
-MOST_CURVES = 50
+MOST_CURVES = 32
 KIND_OF_STRATUM = {"head": "probe", "direct": "top", "delayed": "gradual", "scratch": "scratch"}
 
 
