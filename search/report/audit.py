@@ -129,7 +129,7 @@ def failures(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the reasons for which trials failed, those of one reason together."""
     failed = trials[trials["state"] == "failed"]
     rows = [
-        {"Reason": str(reason), "Stage": stage, "Trials": str(len(alike)), "Which": _few(alike["trial"].tolist())}
+        {"Trials": str(len(alike)), "Stage": stage, "Reason": str(reason), "Which": _few(alike["trial"].tolist())}
         for (stage, reason), alike in failed.groupby(["stage", "reason"], sort=False, dropna=False)
     ]
     return pd.DataFrame(rows)
