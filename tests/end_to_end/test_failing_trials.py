@@ -108,6 +108,7 @@ def test_a_failure_is_fail_in_optuna_never_a_score(survived: Path, rows: pd.Data
     assert [(trial.state.name, trial.value) for trial in failed] == [("FAIL", None)] * 4
 
 
+@pytest.mark.slow
 def test_when_every_trial_fails_the_command_says_why_and_exits_3(tmp_path: Path) -> None:
     study = SMALL.replace("trials: 12", "trials: 1")
     write_project(tmp_path, module=with_forward(ALWAYS_DIVERGES), study=study)

@@ -131,6 +131,7 @@ def test_nothing_of_them_is_left_but_the_journal_and_the_logs(struck: tuple[Path
     assert len(rows) == 3
 
 
+@pytest.mark.slow
 def test_where_progress_cannot_be_kept_the_study_stops_and_the_trial_stays_unfinished(
     local_ray: None, tmp_path: Path
 ) -> None:

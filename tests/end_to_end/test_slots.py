@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.tiny import MODULE, STUDY, write_project
 
 # A trial takes a quarter of a second; all of them outlast the start of the last worker on a busy machine.
@@ -22,6 +24,7 @@ def network(pretrained=True):
 )
 
 
+@pytest.mark.slow
 def test_short_trials_use_every_slot_and_no_worker_is_lost(local_ray: None, tmp_path: Path) -> None:
     from search.layering import resolve
     from search.proposals import Proposal
