@@ -11,6 +11,8 @@ import pytest
 
 from tests.end_to_end.tiny import Ended, thawline, write_project
 
+pytestmark = pytest.mark.slow  # test_resume holds one seed to the same tables in every `make test`
+
 # What a clock or a machine decides.
 TIMES = ["seconds", "peak_memory_mb", "host"]
 

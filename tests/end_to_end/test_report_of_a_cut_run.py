@@ -76,6 +76,7 @@ def test_a_run_cut_right_after_an_entry_says_what_is_missing(
     assert json.loads((folder / "report" / "report.json").read_text())["verdict"]["label"] is None
 
 
+@pytest.mark.slow
 def test_a_run_cut_anywhere_has_a_report(finished: Path, journal: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for lines in [*range(1, len(journal), 23), len(journal) - 1]:

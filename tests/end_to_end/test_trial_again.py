@@ -34,6 +34,7 @@ def test_nothing_is_written(finished: Path, trials: pd.DataFrame) -> None:
     assert files() == before
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_the_function_yields(finished: Path) -> None:
     done = thawline("trial", str(finished), "c0", folder=finished)
     found = list(trial(finished, "c0"))
