@@ -62,22 +62,25 @@ def _samples() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _one_by_one(features: torch.Tensor, labels: torch.Tensor, heads: list[HeadConfig]) -> Heads:
-    layers = [_trained(features, labels, head) for head in heads]
+    layers = [alone(features, labels, head, classes=CLASSES, epochs=EPOCHS, batch_size=BATCH) for head in heads]
     weights = torch.stack([layer.weight.detach() for layer in layers])
     return Heads(weights, torch.stack([layer.bias.detach() for layer in layers]))
 
 
-def _trained(features: torch.Tensor, labels: torch.Tensor, head: HeadConfig) -> nn.Linear:
-    layer, start = nn.Linear(WIDTH, CLASSES), initial([head], CLASSES, WIDTH)
+def alone(
+    features: torch.Tensor, labels: torch.Tensor, head: HeadConfig, *, classes: int, epochs: int, batch_size: int
+) -> nn.Linear:
+    """Train one head with torch's own layer, gradient, clipping and optimiser, as `train_heads` should."""
+    layer, start = nn.Linear(features.shape[1], classes), initial([head], classes, features.shape[1])
     layer.load_state_dict({"weight": start.weights[0], "bias": start.biases[0]})
     groups = [
         {"params": [layer.weight], "weight_decay": head.weight_decay},
         {"params": [layer.bias], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=0.0)
-    steps, step = EPOCHS * batch_count(len(labels), BATCH), 0
-    for epoch in range(1, EPOCHS + 1):
-        for rows_ in batches(len(labels), BATCH, seed=0, epoch=epoch):
+    steps, step = epochs * batch_count(len(labels), batch_size), 0
+    for epoch in range(1, epochs + 1):
+        for rows_ in batches(len(labels), batch_size, seed=0, epoch=epoch):
             optimizer.zero_grad(set_to_none=True)
             nn.functional.cross_entropy(layer(features[rows_]), labels[rows_]).backward()
             nn.utils.clip_grad_norm_(layer.parameters(), CLIP)

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.data.loaders import batch_count, batches
+from benchmarks.experiments.fusion import alone
 from trainables.heads import HeadConfig, Heads, initial, train_heads
-from trainables.loop import CLIP, schedule
 
 CLASSES, WIDTH, EPOCHS, BATCH = 3, 10, 3, 16
 HEADS = [HeadConfig(10.0**-power, decay, seed) for seed, (power, decay) in enumerate([(1, 0.0), (2, 0.5), (3, 0.01)])]
@@ -29,29 +28,8 @@ def together(samples: tuple[torch.Tensor, torch.Tensor], heads: list[HeadConfig]
 
 
 def by_torch(samples: tuple[torch.Tensor, torch.Tensor], head: HeadConfig) -> nn.Linear:
-    """Train one head with torch's own layer, gradient, clipping and optimiser."""
-    features, labels = samples
-    layer = nn.Linear(WIDTH, CLASSES)
-    start = initial([head], CLASSES, WIDTH)
-    with torch.no_grad():
-        layer.weight.copy_(start.weights[0])
-        layer.bias.copy_(start.biases[0])
-    groups = [
-        {"params": [layer.weight], "weight_decay": head.weight_decay},
-        {"params": [layer.bias], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=0.0)
-    steps, step = EPOCHS * batch_count(len(labels), BATCH), 0
-    for epoch in range(1, EPOCHS + 1):
-        for rows in batches(len(labels), BATCH, seed=0, epoch=epoch):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(layer(features[rows]), labels[rows]).backward()
-            nn.utils.clip_grad_norm_(layer.parameters(), CLIP)
-            for group in optimizer.param_groups:
-                group["lr"] = head.lr * schedule(step, steps)
-            optimizer.step()
-            step += 1
-    return layer
+    """Train one head by itself."""
+    return alone(*samples, head, classes=CLASSES, epochs=EPOCHS, batch_size=BATCH)
 
 
 @pytest.mark.parametrize("number", range(len(HEADS)))
