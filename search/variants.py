@@ -6,14 +6,14 @@ default is for a benchmark of regret to say; they are kept side by side so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, TrialState
 
 from spaces.param import Space
 from spaces.strategy import Strategy
@@ -21,6 +21,7 @@ from spaces.suggest import Suggests, suggest, suggest_all
 
 Walk = Callable[[Space, Suggests], Strategy]
 FIRST = "freezing"  # decided before everything else
+START = 10  # trials of a kind that are drawn at random before TPE learns from them, as Optuna has it
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,33 @@ class Variant:
     walk: Walk
 
 
-class Among(BaseSampler):
-    """TPE that learns from some of the study's trials only: those that ``belongs`` picks for the trial at hand.
+class Seen:
+    """A study of which only some trials are seen, as far as a sampler looks at it. Copies nothing."""
 
-    Within them, dimensions are drawn together, not one by one.
+    def __init__(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        self._study = study
+        self._trials = trials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+class Among(BaseSampler):
+    """TPE over dimensions that not every trial has. Those that all trials it learns from have are drawn together.
+
+    With ``kinds`` the kind of freezing comes first and by itself, from all trials; the rest from those of that kind.
+    A trial without values, as a control outside the space has none, teaches nothing.
     """
 
-    def __init__(self, seed: int, belongs: Callable[[FrozenTrial, FrozenTrial], bool]) -> None:
+    def __init__(self, seed: int, *, kinds: bool) -> None:
         self._seed = seed
-        self._belongs = belongs
-        self._within: dict[tuple[int, Any], Trial] = {}
+        self._kinds = kinds
+        self._parts: dict[tuple[int, Any], tuple[TPESampler, optuna.Study, Mapping[str, Any]]] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return none: what belongs together is known only once the first dimension is drawn."""
@@ -55,45 +73,28 @@ class Among(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Draw one dimension from a study of the trials that belong."""
-        key = (trial.number, trial.params.get(FIRST))
-        if key not in self._within:
-            self._within[key] = self._open(study, trial)
-        return _drawn(self._within[key], param_name, param_distribution)
+        """Draw one dimension, learning from the trials that belong."""
+        kind = trial.params.get(FIRST) if self._kinds else None
+        if (trial.number, kind) not in self._parts:
+            self._parts[trial.number, kind] = self._part(study, trial, kind)
+        sampler, seen, together = self._parts[trial.number, kind]
+        if param_name in together:
+            return together[param_name]
+        return sampler.sample_independent(seen, trial, param_name, param_distribution)
 
-    def _open(self, study: optuna.Study, trial: FrozenTrial) -> Trial:
-        """Ask a study in memory that holds only the trials that belong; those still running count as poor ones."""
-        sampler = TPESampler(multivariate=True, group=True, constant_liar=True, seed=self._seed)
-        part = optuna.create_study(direction=study.direction, sampler=sampler)
-        others = (other for other in study.get_trials(deepcopy=False) if other.number != trial.number)
-        part.add_trials([_bare(other) for other in others if other.params and self._belongs(other, trial)])
-        return part.ask()
-
-
-def _bare(trial: FrozenTrial) -> FrozenTrial:
-    """Return what a sampler learns from, without the attributes, which are costly to copy."""
-    return optuna.trial.create_trial(
-        state=trial.state,
-        value=trial.value,
-        params=trial.params,
-        distributions=trial.distributions,
-        intermediate_values=trial.intermediate_values,
-    )
-
-
-def _drawn(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
-    match distribution:
-        case CategoricalDistribution(choices=choices):
-            return trial.suggest_categorical(name, choices)
-        case IntDistribution(low=low, high=high):
-            return trial.suggest_int(name, low, high)
-        case FloatDistribution(low=low, high=high, log=log):
-            return trial.suggest_float(name, low, high, log=log)
-    raise TypeError(f"{name} has a distribution that no space draws: {distribution}")
-
-
-def _same_freezing(other: FrozenTrial, trial: FrozenTrial) -> bool:
-    return FIRST not in trial.params or other.params.get(FIRST) == trial.params[FIRST]
+    def _part(
+        self, study: optuna.Study, trial: FrozenTrial, kind: Any
+    ) -> tuple[TPESampler, optuna.Study, Mapping[str, Any]]:
+        """Return a sampler, what it sees, and the dimensions that were drawn together; running trials count as poor."""
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number and t.params]
+        seen = cast(optuna.Study, Seen(study, [t for t in others if kind in (None, t.params.get(FIRST))]))
+        single, joint = (
+            TPESampler(multivariate=together, constant_liar=True, seed=self._seed, n_startup_trials=START)
+            for together in (False, True)
+        )
+        if self._kinds and kind is None:
+            return single, seen, {}
+        return single, seen, joint.sample_relative(seen, trial, joint.infer_relative_search_space(seen, trial))
 
 
 def _grouped(seed: int) -> BaseSampler:
@@ -103,10 +104,8 @@ def _grouped(seed: int) -> BaseSampler:
 VARIANTS: Mapping[str, Variant] = {
     # Drawn where their condition holds; TPE splits the space into the groups that occur together.
     "tpe": Variant(_grouped, suggest),
-    # Every dimension always: one joint space, whose inactive values `canonical` ignores. A trial without values, as
-    # a control outside the space has none, would leave nothing joint: it does not belong.
-    "tpe_flat": Variant(lambda seed: Among(seed, lambda other, trial: True), suggest_all),
-    # The kind of freezing from all trials, the rest from those of the same kind.
-    "freezing_first": Variant(lambda seed: Among(seed, _same_freezing), suggest),
+    # Every dimension always: one joint space, whose inactive values `canonical` ignores.
+    "tpe_flat": Variant(lambda seed: Among(seed, kinds=False), suggest_all),
+    "freezing_first": Variant(lambda seed: Among(seed, kinds=True), suggest),
     "random": Variant(lambda seed: RandomSampler(seed=seed), suggest),
 }
