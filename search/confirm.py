@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from search.proposals import to_confirm
 from search.results import load
 from search.results.evidence import DECISION, FINALISTS, TEST_OPENED, confirmed_trials, measured_on, now
+from search.results.settled import settled_by_trial
 from search.results.verdict import Decision, decide, read_decision
 from search.rounds import RoundSearcher, SeedRounds
 from search.rule import rule_of
@@ -21,14 +22,15 @@ from search.tuner import Slots, carry_out, measure_test
 from trainables.trial import Order
 
 
-def finalists(trials: pd.DataFrame, *, count: int, mode: str) -> list[str]:
+def finalists(trials: pd.DataFrame, epochs: pd.DataFrame, *, count: int, mode: str) -> list[str]:
     """Return the keys of the finalists among search trials that reached the full budget, best first.
 
     The best of each stratum comes first, so that no family is judged by its early scores alone; then
-    the best of the rest.
+    the best of the rest. What counts is what a trial settled at: see `search.results.settled`.
     """
     full = trials[(trials["stage"] == "search") & (trials["state"] == "complete")]
-    ranked = full.sort_values("score", ascending=mode == "min", kind="stable")
+    full = full.assign(settled=full["trial"].map(settled_by_trial(epochs)))
+    ranked = full.sort_values("settled", ascending=mode == "min", kind="stable")
     of_strata = ranked.drop_duplicates("stratum")["key"].tolist()
     rest = [key for key in ranked["key"] if key not in of_strata]
     chosen = set([*of_strata, *rest][:count])
@@ -46,9 +48,9 @@ def confirm(setup: Setup, room: Slots) -> None:
 
     Every one gets the seeds of the floor, then those that may still be the best get more: see `search.rounds`.
     """
-    trials, _ = load.load(setup.run_dir)
+    trials, epochs = load.load(setup.run_dir)
     config = setup.config
-    chosen = finalists(trials, count=config.finalists.count, mode=config.metric.mode)
+    chosen = finalists(trials, epochs, count=config.finalists.count, mode=config.metric.mode)
     controls = {strategy.key: strategy for strategy in setup.controls.values()}
     points = {key: load.strategy_of(rows.iloc[0]) for key, rows in trials.groupby("key")}
     named = {key: points[key] for key in chosen}

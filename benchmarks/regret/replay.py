@@ -1,13 +1,13 @@
 """Let a search spend simulated compute on recorded curves. Pure: no training, no clock, no Ray.
 
-The search sees the validation scores of one random seed. What it would choose, the best score seen so
-far, is judged by the test score at that epoch, averaged over all seeds.
+The search sees the validation scores of one random seed. What it would choose after each epoch is judged
+by the test score at the epoch it has come to, averaged over all seeds.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from search.results.settled import settled
+
 Handle = int | str
+Curves = Mapping[int, Sequence[float]]  # validation scores so far, by row of the table
+Choose = Callable[[Curves, int], int]  # which row, the full budget given
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,26 @@ def read(path: Path) -> Table:
     return Table(path.stem, tuple(full.index), val, test, np.nan_to_num(cost))
 
 
-def regrets(table: Table, search: Search, seed: int, workers: int, shares: Sequence[float]) -> list[float]:
+def best_last(curves: Curves, _epochs: int) -> int:
+    """Choose as Ray's `ResultGrid.get_best_result` does: by the last score of each training, stopped or not."""
+    return max(curves, key=lambda row: curves[row][-1])
+
+
+def best_settled(curves: Curves, epochs: int) -> int:
+    """Choose as our finalists are: by what the trainings of full budget settled at; before the first of them, the last.
+
+    Finalists are several, over fresh seeds: this is the first of them.
+    """
+    full = {row: scores for row, scores in curves.items() if len(scores) == epochs}
+    return max(full, key=lambda row: settled(full[row])) if full else best_last(curves, epochs)
+
+
+def regrets(
+    table: Table, search: Search, seed: int, workers: int, shares: Sequence[float], choose: Choose = best_last
+) -> list[float]:
     """Return the normalised regret when each share of one full pass has been spent."""
     found, reached = [np.nan] * len(shares), 0
-    for spent, regret in _incumbents(table, search, seed, workers):
+    for spent, regret in _incumbents(table, search, seed, workers, choose):
         while reached < len(shares) and spent > shares[reached] * table.full_pass:
             reached += 1
         if reached == len(shares):
@@ -81,17 +101,18 @@ def regrets(table: Table, search: Search, seed: int, workers: int, shares: Seque
     return found
 
 
-def _incumbents(table: Table, search: Search, seed: int, workers: int) -> Iterator[tuple[float, float]]:
+def _incumbents(table: Table, search: Search, seed: int, workers: int, choose: Choose) -> Iterator[tuple[float, float]]:
     """Yield (compute spent, regret of the choice) after every epoch of every training, in simulated time."""
     row_of = {key: row for row, key in enumerate(table.keys)}
     running: list[tuple[float, int, Handle, int, int]] = []  # (when, order, handle, row, epoch that ends then)
-    spent, order, best, regret = 0.0, 0, -np.inf, np.nan
+    curves: dict[int, list[float]] = {}
+    spent, order = 0.0, 0
 
     def start(now: float) -> None:
         nonlocal order
         proposed = search.propose()
         if proposed is not None:
-            row = row_of[proposed[1]]
+            row = row_of[proposed[1]]  # a row that is trained again starts a curve anew
             order += 1
             heapq.heappush(running, (now + table.cost[row, seed, 0], order, proposed[0], row, 1))
 
@@ -101,9 +122,10 @@ def _incumbents(table: Table, search: Search, seed: int, workers: int) -> Iterat
         now, _, handle, row, epoch = heapq.heappop(running)
         score, cost = float(table.val[row, seed, epoch - 1]), float(table.cost[row, seed, epoch - 1])
         spent += cost
-        if score > best:
-            best, regret = score, table.regret(row, epoch)
-        yield spent, regret
+        if np.isfinite(score):
+            curves[row] = [score] if epoch == 1 else [*curves[row], score]
+        chosen = choose(curves, table.epochs) if curves else row
+        yield spent, table.regret(chosen, len(curves.get(chosen, [score])))
         if search.report(handle, epoch, score, cost) and epoch < table.epochs and np.isfinite(score):
             order += 1
             heapq.heappush(running, (now + table.cost[row, seed, epoch], order, handle, row, epoch + 1))

@@ -208,7 +208,7 @@ def _answer(
         lost=parts.lost(board, against, test, decision.winner, mode),
         pareto=costs,
         next_step=next_step.after(decision, val, at, config, run_dir),
-        promised=winner.promised(trials, board),
+        promised=winner.promised(trials, recorded.epochs, board),
         borders=at,
         weight_change=moved[moved["trial"].isin(chosen)].reset_index(drop=True),
         confusion=winner.confusion(predictions, chosen, facts["classes"]),

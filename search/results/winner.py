@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from search.results.settled import settled_by_trial
+
 CONFUSION = ("label", "prediction", "count")
 PROMISED = ("rank", "key", "strategy", "role", "searched", "val_mean", "test_mean", "optimism_val", "optimism_test")
 
@@ -20,14 +22,15 @@ def confusion(predictions: pd.DataFrame, trials: list[str], classes: list[str]) 
     return pd.DataFrame(rows, columns=list(CONFUSION))
 
 
-def promised(trials: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+def promised(trials: pd.DataFrame, epochs: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
     """Return what the search promised of each confirmed strategy and what came of it.
 
-    Columns: rank, key, strategy, role; searched, the score for which it was taken (at the search's own seed);
+    Columns: rank, key, strategy, role; searched, what it settled at in the search, for which it was taken;
     val_mean, test_mean; optimism_val and optimism_test, the former less the latter ones.
     """
     full = trials[(trials["stage"] != "confirm") & (trials["state"] == "complete")]
-    scores = full.drop_duplicates("key").set_index("key")["score"]
+    first = full.drop_duplicates("key")
+    scores = first["trial"].map(settled_by_trial(epochs)).set_axis(first["key"])
     rows = board[["rank", "key", "strategy", "role", "val_mean", "test_mean"]].copy()
     rows["searched"] = rows["key"].map(scores).astype("float64")
     rows = rows.assign(

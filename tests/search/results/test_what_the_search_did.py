@@ -192,11 +192,13 @@ def test_what_the_search_promised_is_held_against_what_came() -> None:
             "stage": ["search", "search", "control", "confirm"],
             "state": ["complete", "pruned", "complete", "complete"],
             "key": ["a", "b", "c", "a"],
-            "score": [0.95, 0.99, 0.72, 0.9],
+            "trial": ["0", "1", "2", "c0"],
         }
     )
-    found = promised(trials, BOARD).set_index("key")
-    assert found.loc["a", "searched"] == 0.95
+    scores = {"0": [0.5, 0.9, 0.8, 0.97, 0.93], "1": [0.99], "2": [0.72], "c0": [0.9]}
+    curves = [(trial, epoch, score) for trial, curve in scores.items() for epoch, score in enumerate(curve, 1)]
+    found = promised(trials, pd.DataFrame(curves, columns=["trial", "epoch", "score"]), BOARD).set_index("key")
+    assert found.loc["a", "searched"] == pytest.approx(0.95)  # the mean of its last two of five
     assert found.loc["a", "optimism_val"] == pytest.approx(0.05)
     assert found.loc["c", "optimism_test"] == pytest.approx(0.02)
     assert np.isnan(found.loc["b", "searched"])
