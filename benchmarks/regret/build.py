@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,15 +66,17 @@ def trainings(study: Checked) -> list[Training]:
 
 def curve(training: Training) -> list[dict[str, Any]]:
     """Train, and return one row an epoch."""
+    from trainables.activations.prefix import source
     from trainables.evaluate import evaluate
     from trainables.loop import train
     from trainables.run import build
 
     run = build(training.config)
+    testing = cache(lambda phase: source(run, phase, run.config.epochs, ("test",)).logits)
     rows, started = [], time.process_time()
     for epoch in train(run):
         seconds = time.process_time() - started
-        test = evaluate(run, "test").score
+        test = evaluate(run, "test", testing(run.plan.phase(epoch.epoch - 1))).score
         rows.append(
             {
                 "key": training.key,
