@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from search.config import ResourcesConfig
     from trainables.config import TrialConfig
 
 
@@ -56,19 +55,28 @@ class Compared:
 def trial(run_dir: str | Path, label: str) -> Iterator[Compared]:
     """Train the trial ``label`` of a run again, epoch by epoch, for the whole budget.
 
-    Reads the run folder and writes nothing. Computes on as many threads as a worker does; numbers agree
+    Reads the run folder and writes nothing. Computes on as many threads as its worker did; numbers agree
     to the last digit only with a run on the same kind of device.
 
     Raises:
         BadInput: there is no such run or trial, or the trial was never trained.
     """
     run_dir = Path(run_dir)
-    config, resources, records = recorded(run_dir, label)
-    return _epochs(config, resources, records)
+    return _epochs(recorded(run_dir, label))
 
 
-def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, Mapping[int, Mapping[str, Any]]]:
-    """Return what a trial was told to do and what it computed on, and its recorded epochs by number."""
+@dataclass(frozen=True)
+class Recorded:
+    """What a trial was told to do, what it computed on, and its epochs by number."""
+
+    config: TrialConfig
+    gpu: bool
+    threads: int
+    epochs: Mapping[int, Mapping[str, Any]]
+
+
+def recorded(run_dir: Path, label: str) -> Recorded:
+    """Return what the run recorded of a trial."""
     from search.results.leaderboard import plain
     from search.results.load import attributes, load, strategy_of
     from search.setup import template
@@ -78,29 +86,36 @@ def recorded(run_dir: Path, label: str) -> tuple[TrialConfig, ResourcesConfig, M
     trials, epochs = load(run_dir)
     row = row_of(trials, label)
     resolved = resolve(run_dir / "study.yaml", look=False)
+    kept = attributes_of(run_dir, label)
     changes = {
         "strategy": to_point(strategy_of(row)),
         "seed": int(row["seed"]),
-        "accumulate": parts_of(run_dir, label),
+        "accumulate": parts_of(kept),
         "code_path": attributes(run_dir)["folder"],  # where the modules that the study names lie
     }
     own = epochs[epochs["trial"] == label]
-    return (
+    return Recorded(
         template(resolved).model_copy(update=changes),
-        resolved.config.resources,
+        resolved.config.resources.gpus_per_trial != 0,
+        int(kept.get("threads", 1)),  # a trial that failed at once recorded none
         {int(each["epoch"]): plain(each) for each in own.to_dict("records")},
     )
 
 
-def parts_of(run_dir: Path, label: str) -> int:
-    """Return the parts its batches went through the network in: more than 1 after the trial ran out of memory."""
-    from search.record import RETRIED
+def attributes_of(run_dir: Path, label: str) -> Mapping[str, Any]:
+    """Return what Optuna keeps of a trial that is there."""
     from search.storage import CONFIRM, SEARCH, load_study
 
     study = load_study(run_dir, CONFIRM if label.startswith("c") else SEARCH)
-    if study is None:
-        return 1
-    kept = study.get_trials(deepcopy=False)[int(label.removeprefix("c"))].user_attrs
+    assert study is not None, "the trial has a row"
+    kept: Mapping[str, Any] = study.get_trials(deepcopy=False)[int(label.removeprefix("c"))].user_attrs
+    return kept
+
+
+def parts_of(kept: Mapping[str, Any]) -> int:
+    """Return the parts its batches went through the network in: more than 1 after the trial ran out of memory."""
+    from search.record import RETRIED
+
     return int(kept.get(RETRIED, {}).get("accumulate", 1))
 
 
@@ -119,17 +134,15 @@ def row_of(trials: pd.DataFrame, label: str) -> pd.Series[Any]:
     return row
 
 
-def _epochs(
-    config: TrialConfig, resources: ResourcesConfig, records: Mapping[int, Mapping[str, Any]]
-) -> Iterator[Compared]:
+def _epochs(told: Recorded) -> Iterator[Compared]:
     import torch
 
     from trainables.devices import choose
 
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, int(resources.cpus_per_trial)))  # as Ray does for its workers
+    torch.set_num_threads(told.threads)  # the order of sums, and so the last digit, depends on them
     try:
-        yield from _compared(config, choose(float(resources.gpus_per_trial != 0)), records)
+        yield from _compared(told.config, choose(float(told.gpu)), told.epochs)
     finally:
         torch.set_num_threads(before)
 

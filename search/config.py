@@ -102,7 +102,8 @@ class StudyConfig(Frozen):
     """Everything a study file says. Paths are absolute here.
 
     ``optimizer`` is fixed per study, not searched: it sets the range of ``head_lr``.
-    ``gradient_checkpointing`` trades time for memory and leaves what is computed as it is.
+    ``gradient_checkpointing`` trades time for memory and leaves what is computed as it is. ``activations`` is how what
+    frozen blocks computed is stored: exactly, or in half the bytes.
     """
 
     version: Literal[1] = 1
@@ -114,6 +115,7 @@ class StudyConfig(Frozen):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     gradient_checkpointing: bool = False
+    activations: Literal["exact", "half"] = "exact"
     data: DataConfig
     class_weights: Literal["none", "balanced"] = "none"
     space: SpaceConfig = SpaceConfig()

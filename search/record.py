@@ -21,7 +21,7 @@ from search.rungs import Stopping
 from spaces.strata import stratum
 
 ATTRIBUTES = (
-    *("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host"),
+    *("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "threads"),
     *("boundary", "cache", "cache_reason"),
 )
 CHANGE = "weight_change"

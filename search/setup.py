@@ -66,6 +66,7 @@ def template(resolved: Resolved) -> TrialConfig:
         class_weights=config.class_weights,
         optimizer=config.optimizer,
         gradient_checkpointing=config.gradient_checkpointing,
+        activations=config.activations,
         epochs=config.budget.epochs,
         strategy={},
         seed=config.search.seed,

@@ -50,7 +50,7 @@ from trainables.trial import StrategyTrial, open_test  # noqa: E402
 
 @dataclass(frozen=True)
 class Slots:
-    """What one trial gets, and how many run at once."""
+    """What one trial gets, and how many run at once. Ray has a worker compute on as many threads as it gets CPUs."""
 
     cpus: float
     gpus: float
@@ -88,7 +88,7 @@ def cluster() -> Iterator[None]:
 
 
 def slots(wanted: ResourcesConfig) -> Slots:
-    """Return the slots of the connected cluster.
+    """Return the slots of the connected cluster. CPUs that no further trial would use go to those that run.
 
     Raises:
         StudyFailed: one trial asks for more than the whole cluster has.
@@ -103,7 +103,25 @@ def slots(wanted: ResourcesConfig) -> Slots:
     room = min(cpus / wanted.cpus_per_trial, gpus / per_trial if per_trial else math.inf)
     most = max(1, math.floor(room))
     concurrent = most if wanted.concurrent == "auto" else min(wanted.concurrent, most)
-    return Slots(wanted.cpus_per_trial, per_trial, concurrent)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    # Ray may have been told of more CPUs than there are; how many there are is known of this machine alone.
+    cores = float(os.cpu_count() or 1) if len(nodes) == 1 else math.inf
+    each = [(min(cores, node.get("CPU", 0.0)), node.get("GPU", 0.0)) for node in nodes]
+    return Slots(cpus_each(each, wanted.cpus_per_trial, per_trial, concurrent), per_trial, concurrent)
+
+
+def cpus_each(nodes: Sequence[tuple[float, float]], cpus: float, gpus: float, concurrent: int) -> float:
+    """Return the most whole CPUs with which ``concurrent`` trials of ``gpus`` GPUs still find room at once.
+
+    At least ``cpus``, the share that was asked for; ``nodes`` are the CPUs and GPUs of each machine.
+    """
+
+    def fit(share: int) -> int:
+        return sum(math.floor(min(node / share, there / gpus if gpus else math.inf)) for node, there in nodes)
+
+    most = math.floor(max((node for node, _ in nodes), default=0.0))
+    shares = range(most, math.floor(cpus), -1)
+    return next((float(share) for share in shares if fit(share) >= concurrent), cpus)
 
 
 def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots, most: int) -> None:

@@ -48,16 +48,17 @@ def evaluate(run: Run, split: Split, logits: Logits | None = None) -> Evaluation
     ``logits`` takes the place of the whole network's.
     """
     part, logits = run.part(split), logits or whole(run)
+    order = batches_of(len(part.labels), part.inputs.lengths)
     # Of each module: some are held in eval mode, so that the root's says nothing of the others.
     modes = {module: module.training for module in run.network.modules()}
     run.network.eval()
     try:
         with autocast(run.config.precision, run.device):
-            found = [logits(split, rows).float().cpu() for rows in batches_of(len(part.labels))]
+            found = [logits(split, rows).float().cpu() for rows in order]
     finally:
         for module, mode in modes.items():
             module.training = mode
-    measured = torch.cat(found)
+    measured = torch.cat(found)[torch.cat(order).argsort()]
     predictions = measured.argmax(dim=1).numpy()
     return Evaluation(
         loss=functional.cross_entropy(measured, part.labels).item(),
@@ -66,6 +67,6 @@ def evaluate(run: Run, split: Split, logits: Logits | None = None) -> Evaluation
     )
 
 
-def batches_of(count: int) -> list[torch.Tensor]:
-    """Return the indices of ``count`` samples in order, in evaluation batches."""
-    return list(batches(count, BATCH, seed=None, epoch=0))
+def batches_of(count: int, lengths: torch.Tensor | None) -> list[torch.Tensor]:
+    """Return the indices of ``count`` samples in evaluation batches: in order, or the longest texts first."""
+    return list(batches(count, BATCH, seed=None, epoch=0, lengths=lengths))

@@ -103,7 +103,8 @@ def cost(run: Run, epoch: int) -> float:
 
 
 def _batches(run: Run, part: Part, epoch: int) -> list[torch.Tensor]:
-    return list(batches(len(part.labels), run.strategy.batch_size, seed=run.config.seed, epoch=epoch))
+    size, lengths = run.strategy.batch_size, part.inputs.lengths
+    return list(batches(len(part.labels), size, seed=run.config.seed, epoch=epoch, lengths=lengths))
 
 
 def _set_rates(run: Run, step: int, per_epoch: int) -> None:

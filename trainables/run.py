@@ -77,7 +77,12 @@ class Run:
         total = sum(block.count for block in self.blocks)
         ever = set(self.plan.trainable)
         trainable = sum(p.numel() for name, p in self.network.named_parameters() if name in ever)
-        return {"trainable_params": trainable, "total_params": total, "host": socket.gethostname()}
+        return {
+            "trainable_params": trainable,
+            "total_params": total,
+            "host": socket.gethostname(),
+            "threads": torch.get_num_threads(),
+        }
 
 
 _PREPARED: dict[tuple[DataConfig, str, str | None, str], Part] = {}

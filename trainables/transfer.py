@@ -102,13 +102,16 @@ def _features(
     blocks = blocks_of(model, task)
     model.network.to(device)
     inputs = task.inputs(examples, model, config.data)
+    order = batches_of(len(examples), inputs.lengths)
 
     def batches() -> Iterator[Batch]:
-        for rows in batches_of(len(examples)):
+        for rows in order:
             yield inputs.batch(rows, device)
 
     with autocast(config.precision, device):
-        return boundary_features(model.network, blocks, task.forward, batches())
+        found = boundary_features(model.network, blocks, task.forward, batches())
+    back = torch.cat(order).argsort().numpy()
+    return {name: rows[back] for name, rows in found.items()}
 
 
 def _same_backbone(one: Model, other: Model) -> bool:

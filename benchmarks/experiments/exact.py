@@ -51,7 +51,8 @@ def row(subject: Subject, name: str, size: int, stored: str, goal: float, folder
         raise RuntimeError(f"{subject.name}, {name}: {found.caching.cache_reason}")
     plain, gaps, largest = whole(run), [0.0], 0.0
     with evaluating(run.network):
-        for rows_ in batches(len(run.part("train").labels), size, seed=0, epoch=1):
+        part = run.part("train")
+        for rows_ in batches(len(part.labels), size, seed=0, epoch=1, lengths=part.inputs.lengths):
             logits = plain("train", rows_)
             gaps.append(float((found.logits("train", rows_) - logits).abs().max()))
             largest = max(largest, float(logits.abs().max()))

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from search.again import parts_of
+from search.again import attributes_of, parts_of
 from search.cli import main
 from search.errors import StudyFailed
 from search.layering import resolve
@@ -122,7 +122,7 @@ def test_a_trial_that_runs_out_of_memory_goes_on_with_batches_in_two_parts(
     assert retried["accumulate"] == 2
     assert retried["reason"] == "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
     assert recorded(folder, rows.loc[FULL.key, "trial"]) == trained_here(config, FULL, accumulate=2)
-    assert parts_of(folder, rows.loc[FULL.key, "trial"]) == 2  # as `thawline trial` repeats it
+    assert parts_of(attributes_of(folder, rows.loc[FULL.key, "trial"])) == 2  # as `thawline trial` repeats it
 
 
 @pytest.mark.slow

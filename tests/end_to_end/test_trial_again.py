@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 import thawline as api
-from search.again import trial
+from search.again import attributes_of, trial
 from spaces.errors import BadInput
 from tests.end_to_end.tiny import thawline
 
@@ -23,6 +24,10 @@ def test_every_recorded_epoch_comes_out_the_same(finished: Path, trials: pd.Data
     assert [epoch.same for epoch in found] == [True] * row["epochs"] + [None] * (3 - row["epochs"])
     assert found[row["epochs"] - 1].score == row["score"]
     assert torch.get_num_threads() == threads
+
+
+def test_a_worker_computed_on_the_threads_that_the_environment_asks_for(finished: Path) -> None:
+    assert attributes_of(finished, "0")["threads"] == int(os.environ["OMP_NUM_THREADS"])
 
 
 def test_nothing_is_written(finished: Path, trials: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ import pytest
 from search.config import study_space
 from search.layering import resolve
 from search.model_names import model_complaint
+from search.setup import template
 from search.static_checks import RESERVED
 from search.study_file import read_value, write_value
 from spaces.domain import Choice, Float
@@ -119,6 +120,13 @@ def test_a_text_network_is_looked_for(folder: Path, model: str, said: str) -> No
 def test_a_package_may_be_named_as_it_is_installed(tmp_path: Path) -> None:
     assert model_complaint("package:pytest-timeout", tmp_path) is None
     assert model_complaint("package:pytest_timeout", tmp_path) is None
+
+
+def test_what_decides_how_a_trial_computes_reaches_it(folder: Path) -> None:
+    shared = template(resolve(study(folder, precision="bf16", activations="half")))
+    assert (shared.precision, shared.activations) == ("bf16", "half")
+    shared = template(resolve(study(folder)))
+    assert (shared.precision, shared.activations) == ("auto", "exact")
 
 
 @pytest.mark.parametrize("row", RESERVED, ids=lambda row: row.key)

@@ -20,7 +20,7 @@ from trainables.network.blocks import Block
 from trainables.network.recording import Boundary
 from trainables.run import Part, Run
 
-FORMAT = 1  # of the files, and of how they are recorded
+FORMAT = 2  # of the files, and of how they are recorded
 LIBRARIES = ("torch", "torchvision", "transformers")
 VIEW = "as it is"  # the only one: augmented views are not built yet
 

@@ -123,7 +123,8 @@ def _rest(run: Run, index: int, epochs: int, splits: Sequence[Split]) -> tuple[R
 def _check(run: Run, rest: Rest, split: Split) -> None:
     """Hold the first batch of the trial against the whole network."""
     part = rest.parts[split]
-    first = next(iter(batches(len(part.labels), run.strategy.batch_size, seed=run.config.seed, epoch=1)))
+    size, lengths = run.strategy.batch_size, part.inputs.lengths
+    first = next(iter(batches(len(part.labels), size, seed=run.config.seed, epoch=1, lengths=lengths)))
     if wrong := difference(rest, split, rows_to_check(part, first)):
         raise Unavailable(wrong)
 

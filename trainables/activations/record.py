@@ -13,6 +13,7 @@ import torch
 from spaces.strategy import Strategy
 from trainables.activations.files import Form, Meta, Side, Unavailable, Writer
 from trainables.config import Split
+from trainables.data.loaders import in_order
 from trainables.devices import autocast
 from trainables.evaluate import batches_of
 from trainables.network.boundary import Probes
@@ -77,10 +78,10 @@ def _half(*values: torch.Tensor) -> str:
 
 
 def fill(run: Run, recipe: Recipe, split: Split, part: Part, about: dict[str, Any], folder: Path) -> Meta:
-    """Record every sample of ``part`` into ``folder``; return what was written."""
+    """Record every sample of ``part`` into ``folder``, `in_order`; return what was written."""
     started = time.process_time()
     with evaluating(run.network), Writer(folder, recipe.forms, part.inputs.padding_side) as writer:
-        for rows, count in _batches(len(part.labels), split):
+        for rows, count in _batches(part, split):
             batch = part.inputs.batch(rows, run.device)
             with autocast(run.config.precision, run.device):
                 stored = record(run.network, recipe.boundary, run.task.forward, batch)
@@ -111,15 +112,16 @@ def lengths_of(batch: Batch, side: Side) -> torch.Tensor:
     return lengths
 
 
-def _batches(count: int, split: Split) -> Iterator[tuple[torch.Tensor, int]]:
+def _batches(part: Part, split: Split) -> Iterator[tuple[torch.Tensor, int]]:
     """Yield the rows to compute at once, and how many of them count.
 
     Validation and test in the very batches that they are evaluated in. Training samples in full batches, the
     last one filled up from the start: of another size, kernels may round differently.
     """
+    count, lengths = len(part.labels), part.inputs.lengths
     if split != "train":
-        yield from ((rows, len(rows)) for rows in batches_of(count))
+        yield from ((rows, len(rows)) for rows in batches_of(count, lengths))
         return
-    size = min(BATCH, count)
+    size, order = min(BATCH, count), in_order(count, lengths)
     for start in range(0, count, size):
-        yield torch.arange(start, start + size) % count, min(size, count - start)
+        yield order[torch.arange(start, start + size) % count], min(size, count - start)

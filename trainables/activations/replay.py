@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from trainables.activations.files import Kept
 from trainables.activations.record import width
 from trainables.config import Split
+from trainables.data.loaders import in_order
 from trainables.devices import autocast
 from trainables.network.calls import evaluating
 from trainables.network.recording import Boundary, replay
@@ -33,8 +35,13 @@ class Rest:
         """Return the logits of the samples at ``rows`` of ``split``, shape (b, classes)."""
         kept, run = self.kept[split], self.run
         batch = self.parts[split].inputs.blank(rows, run.device)
-        stored = kept.take(rows, width(batch), run.device)
+        stored = kept.take(self._places[split][rows], width(batch), run.device)
         return replay(run.network, self.boundary, run.task.forward, batch, stored)
+
+    @cached_property
+    def _places(self) -> Mapping[Split, torch.Tensor]:
+        """Where each sample lies among those recorded."""
+        return {split: in_order(len(part.labels), part.inputs.lengths).argsort() for split, part in self.parts.items()}
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.data.loaders import batch_count, batches
+from trainables.data.loaders import batch_count, batches, in_order
 
 COUNTS, SIZES = st.integers(0, 200), st.integers(1, 40)
 
@@ -29,6 +29,41 @@ def test_no_batch_holds_a_single_sample(count: int, size: int) -> None:
 
 def test_batches_of_one_stay_batches_of_one() -> None:
     assert [len(batch) for batch in batches(3, 1, seed=0, epoch=0)] == [1, 1, 1]
+
+
+LENGTHS = torch.randint(1, 60, (333,), generator=torch.Generator().manual_seed(0))
+
+
+@given(COUNTS, SIZES, st.integers(0, 2**40), st.integers(0, 50))
+def test_texts_of_a_length_come_together_and_each_once(count: int, size: int, seed: int, epoch: int) -> None:
+    found = list(batches(count, size, seed=seed, epoch=epoch, lengths=LENGTHS[:count]))
+    assert sorted(index for batch in found for index in batch.tolist()) == list(range(count))
+    plain = list(batches(count, size, seed=seed, epoch=epoch))
+    assert sorted(map(len, found)) == sorted(map(len, plain))  # as many steps of as many samples
+
+
+def padded(found: list[torch.Tensor]) -> int:
+    """Count the positions of the padded batches."""
+    return sum(len(batch) * int(LENGTHS[batch].max()) for batch in found)
+
+
+def test_batches_of_texts_hold_little_padding_in_an_order_that_says_nothing_of_their_length() -> None:
+    found = list(batches(333, 8, seed=3, epoch=1, lengths=LENGTHS))
+    assert padded(found) < 1.2 * int(LENGTHS.sum())
+    assert padded(list(batches(333, 8, seed=3, epoch=1))) > 1.6 * int(LENGTHS.sum())
+    longest = [int(LENGTHS[batch].max()) for batch in found]
+    assert longest != sorted(longest)
+    again = list(batches(333, 8, seed=3, epoch=1, lengths=LENGTHS))
+    assert all(torch.equal(one, other) for one, other in zip(found, again, strict=True))
+    other = list(batches(333, 8, seed=3, epoch=2, lengths=LENGTHS))
+    assert {tuple(sorted(each.tolist())) for each in found} != {tuple(sorted(each.tolist())) for each in other}
+
+
+def test_what_is_evaluated_comes_with_the_longest_texts_first() -> None:
+    found = torch.cat(list(batches(333, 8, seed=None, epoch=0, lengths=LENGTHS)))
+    assert LENGTHS[found].tolist() == sorted(LENGTHS.tolist(), reverse=True)
+    assert torch.equal(found, in_order(333, LENGTHS))
+    assert torch.equal(in_order(5, None), torch.arange(5))
 
 
 def order(seed: int | None, epoch: int) -> list[int]:
