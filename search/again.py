@@ -90,6 +90,7 @@ def recorded(run_dir: Path, label: str) -> Recorded:
     changes = {
         "strategy": to_point(strategy_of(row)),
         "seed": int(row["seed"]),
+        "resplit": row["stage"] == "confirm" and resolved.config.finalists.resplit,
         "accumulate": parts_of(kept),
         "code_path": attributes(run_dir)["folder"],  # where the modules that the study names lie
     }

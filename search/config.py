@@ -74,7 +74,10 @@ class SearchConfig(Frozen):
 
 
 class FinalistsConfig(Frozen):
-    """How many strategies are confirmed, over how many fresh seeds, and what counts as a tie."""
+    """How many strategies are confirmed, over how many fresh seeds, and what counts as a tie.
+
+    With ``resplit`` every fresh seed deals train and validation anew; test stays.
+    """
 
     count: int = Field(ge=1)
     seeds: int = Field(ge=1)

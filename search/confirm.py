@@ -61,7 +61,8 @@ def confirm(setup: Setup, room: Slots) -> None:
     metric, seeds = config.metric, config.finalists.seeds
     rounds = SeedRounds(setup.run_dir, wanted, config.search.seed, seeds, metric.name, metric.mode)
     progress = setup.progress
-    searcher = RoundSearcher(rounds, setup.template, progress, setup.clock, progress.expect)
+    template = setup.template.model_copy(update={"resplit": config.finalists.resplit})
+    searcher = RoundSearcher(rounds, template, progress, setup.clock, progress.expect)
     progress.begin("confirmation", max(len(rounds.floor), searcher.ended), searcher.ended)
     carry_out(searcher, None, room, len(wanted) * seeds)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from search.results.run import Results
     from search.setup import Checked, Setup
 
-MAY_CHANGE = ("budget.trials", "budget.hours", "resources", "finalists")
+# Not finalists.resplit: seeds on one split and seeds on many do not go together.
+MAY_CHANGE = ("budget.trials", "budget.hours", "finalists.count", "finalists.seeds", "finalists.margin", "resources")
 LAST_FACT = "warnings"  # of those that are written down before the first trial
 
 
@@ -38,7 +39,7 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, json: bool = F
     Args:
         run_dir: The run folder.
         overrides: ``key=value`` strings as after ``-o``: ``budget.trials``, ``budget.hours``, ``resources.*``,
-            ``finalists.*``. They are written into the run's study file.
+            ``finalists.count``, ``.seeds`` and ``.margin``. They are written into the run's study file.
         json: Write one JSON line per event to standard output instead of plain lines to standard error.
         quiet: Write the result only.
 
@@ -75,7 +76,7 @@ def reread(run_dir: Path, overrides: Sequence[str]) -> tuple[Resolved, Mapping[s
     """
     require_run(run_dir)
     keys = [text.partition("=")[0].strip() for text in overrides]
-    allowed = f"resume takes {', '.join(MAY_CHANGE[:2])}, {', '.join(f'{key}.*' for key in MAY_CHANGE[2:])}"
+    allowed = f"resume takes {', '.join(MAY_CHANGE)}.*"
     message = f"cannot change in a run that has begun; {allowed}: start a new run for another study"
     fixed = [key for key in keys if not any(key == may or key.startswith(f"{may}.") for may in MAY_CHANGE)]
     if fixed:

@@ -14,6 +14,7 @@ from search.config import StudyConfig, study_space
 from search.layering import Resolved
 from search.model_names import PREFIXES
 from search.progress import Progress
+from search.proposals import fresh_seed
 from search.rungs import Rungs
 from spaces.check import check_space
 from spaces.controls import controls
@@ -90,6 +91,7 @@ def check(resolved: Resolved) -> Checked:
     data = None
     try:
         data = load(shared.data, TASKS[shared.task].modality, shared.code_path)
+        problems += _check_resplit(resolved.config, data)
     except BadInput as error:
         problems += error.problems
     try:
@@ -102,6 +104,26 @@ def check(resolved: Resolved) -> Checked:
     if problems or data is None:
         raise resolved.placed(BadInput(problems))
     return Checked(resolved, shared, data, blocks, space, model.dropped)
+
+
+def _check_resplit(config: StudyConfig, data: Dataset) -> list[Problem]:
+    """Return what is wrong with the splits of the fresh seeds: each needs every class, in train as in val."""
+    if not config.finalists.resplit:
+        return []
+    from trainables.data.split import redivide
+
+    for number in range(config.finalists.seeds):
+        seed = fresh_seed(config.search.seed, number)
+        dealt = redivide(data, seed)
+        for split in ("train", "val"):
+            lacking = set(getattr(data, split).labels) - set(getattr(dealt, split).labels)
+            if lacking:
+                name = data.classes[min(lacking)]
+                message = (
+                    f"seed {seed} would leave {split} without a sample of class {name}: its samples come in too few"
+                )
+                return [Problem("finalists.resplit", f"{message} groups or duplicates; use false")]
+    return []
 
 
 def control_strategies(config: StudyConfig, blocks: int) -> dict[str, Strategy]:

@@ -29,7 +29,6 @@ class Reserved:
 RESERVED = (
     Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),
     Reserved("data.augment", lambda c: c.data.augment != "none", "is not built yet; use none"),
-    Reserved("finalists.resplit", lambda c: c.finalists.resplit, "is not built yet; use false"),
     Reserved(
         "resources.workers_per_trial",
         lambda c: c.resources.workers_per_trial > 1,

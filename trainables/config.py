@@ -60,4 +60,5 @@ class TrialConfig(Frozen):
     epochs: int
     strategy: dict[str, str | int | float]
     seed: int
+    resplit: bool = False  # train and val are dealt anew, by the seed; test stays
     code_path: str | None = None  # the study file's folder: modules named in the study are found there

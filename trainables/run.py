@@ -19,6 +19,7 @@ from spaces.errors import BadInput
 from spaces.strategy import Strategy, from_point
 from trainables.config import DataConfig, Split, TrialConfig
 from trainables.data.source import Dataset, Examples, Modality, load
+from trainables.data.split import redivide
 from trainables.finetuning import apply
 from trainables.finetuning.apply import Anchor
 from trainables.finetuning.plan import Names, Plan, plan
@@ -66,7 +67,7 @@ class Run:
         """Return a split's inputs and labels; decoded or tokenised once per process."""
         examples = cast(Examples, getattr(self.dataset, split))
         key = (self.config.data, self.config.model, self.config.code_path, split)
-        if key not in _PREPARED:
+        if key not in _PREPARED or _PREPARED[key].ids != examples.ids:  # dealt anew since, by another seed
             inputs = self.task.inputs(examples, self.model, self.config.data)
             _PREPARED[key] = Part(inputs, torch.tensor(examples.labels, dtype=torch.int64), examples.ids)
         return _PREPARED[key]
@@ -92,6 +93,17 @@ _PREPARED: dict[tuple[DataConfig, str, str | None, str], Part] = {}
 def dataset(data: DataConfig, modality: Modality, code_path: str | None) -> Dataset:
     """Return the study's data, read once per process; `search.setup` verified every image before."""
     return load(data, modality, code_path, verify=False)
+
+
+@lru_cache(maxsize=1)
+def _redivided(data: DataConfig, modality: Modality, code_path: str | None, seed: int) -> Dataset:
+    return redivide(dataset(data, modality, code_path), seed)
+
+
+def dataset_of(config: TrialConfig) -> Dataset:
+    """Return the study's data as a trial has it: train and val dealt anew where its configuration says so."""
+    given = (config.data, TASKS[config.task].modality, config.code_path)
+    return _redivided(*given, config.seed) if config.resplit else dataset(*given)
 
 
 def network(config: TrialConfig, *, weights: str, classes: int) -> Model:
@@ -141,7 +153,7 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
     """
     device = device or torch.device("cpu")
     task = TASKS[config.task]
-    data = dataset(config.data, task.modality, config.code_path)
+    data = dataset_of(config)
     seed_everything(config.seed)
     model = network(config, weights=config.weights, classes=len(data.classes))
     blocks = blocks_of(model, task)

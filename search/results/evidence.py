@@ -35,18 +35,25 @@ def confirmed_of(trials: pd.DataFrame) -> pd.DataFrame:
 def measured_on(run_dir: Path, split: Split, metric: str, confirmed: pd.DataFrame | None = None) -> Sample:
     """Return the scores of the confirmed strategies on ``split``, by key, from the kept predictions.
 
-    ``confirmed`` are the complete confirmations to go by; all of them if left out.
+    ``confirmed`` are the complete confirmations to go by; all of them if left out. Where seeds have splits of
+    their own, an example is the same in all of them by its id.
     """
     rows = confirmed_trials(run_dir) if confirmed is None else confirmed
-    labels = None
     predicted: dict[str, dict[int, Labels]] = {}
+    splits: dict[int, pd.Series[int]] = {}  # by seed: labels by id
     for row in rows.itertuples():
-        frame = predictions.read(folder(run_dir, str(row.trial)), split)
-        labels = frame["label"].to_numpy() if labels is None else labels
-        predicted.setdefault(str(row.key), {})[int(str(row.seed))] = frame["prediction"].to_numpy()
-    if labels is None:
+        frame, seed = predictions.read(folder(run_dir, str(row.trial)), split), int(str(row.seed))
+        splits.setdefault(seed, frame.set_index("id")["label"])
+        predicted.setdefault(str(row.key), {})[seed] = frame["prediction"].to_numpy()
+    if not splits:
         raise ValueError("nothing was confirmed")
-    return sample(labels, predicted, metric)
+    first = next(iter(splits.values()))
+    if all(each.index.equals(first.index) for each in splits.values()):
+        return sample(first.to_numpy(), predicted, metric)
+    together = pd.concat(splits.values())
+    together = together[~together.index.duplicated()]
+    measured = {seed: together.index.get_indexer(each.index) for seed, each in splits.items()}
+    return sample(together.to_numpy(), predicted, metric, measured)
 
 
 def all_predictions(run_dir: Path, confirmed: pd.DataFrame) -> pd.DataFrame:

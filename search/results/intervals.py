@@ -25,7 +25,8 @@ DRAWS = 10_000
 # With one degree of freedom pairing over seeds costs more than it gains: see docs/decisions/0006.
 PAIRED_FROM = 5  # seeds
 Array = NDArray[np.float64]
-_Measure = Callable[[Labels], Array]
+Indices = NDArray[np.intp]
+_Measure = Callable[[Labels, int], Array]  # of predictions and their seed
 
 
 @dataclass(frozen=True)
@@ -176,23 +177,51 @@ def over_examples(replicates: Array, scale: float, examples: int) -> Part:
     return Part(variance, variance**2 / max(1, examples - 1))
 
 
-def sample(labels: Labels, predictions: Mapping[str, Mapping[int, Labels]], metric: str) -> Sample:
-    """Measure every strategy's predictions, by name and seed, on the examples with ``labels``."""
+def sample(
+    labels: Labels,
+    predictions: Mapping[str, Mapping[int, Labels]],
+    metric: str,
+    measured: Mapping[int, Indices] | None = None,
+) -> Sample:
+    """Measure every strategy's predictions, by name and seed, on the examples with ``labels``.
+
+    Where each seed has a validation split of its own, ``measured`` says by seed which of the examples it
+    holds; the predictions are those of these examples alone.
+    """
     count = len(labels)
+    own = measured or {}
     if metric in PER_EXAMPLE:
         worth = PER_EXAMPLE[metric]
-        found = {name: _scores(rows, lambda row: worth(labels, row)) for name, rows in predictions.items()}
-        return Sample(found, count, 1 / count)
+
+        def contributed(row: Labels, seed: int) -> Array:
+            return spread_out(worth(labels[own[seed]], row), own[seed], count) if own else worth(labels, row)
+
+        return Sample({name: _scores(rows, contributed) for name, rows in predictions.items()}, count, 1 / count)
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
     weights = np.vstack([np.ones(count), drawn])  # the first row is the split itself
     scored = RESAMPLED[metric]
-    found = {name: _resampled(rows, lambda row: scored(labels, row, weights)) for name, rows in predictions.items()}
-    return Sample(found, count, 1.0)
+
+    def resampled(row: Labels, seed: int) -> Array:
+        return scored(labels[own[seed]], row, weights[:, own[seed]]) if own else scored(labels, row, weights)
+
+    return Sample({name: _resampled(rows, resampled) for name, rows in predictions.items()}, count, 1.0)
 
 
-def _scores(rows: Mapping[int, Labels], worth: _Measure) -> Scores:
+def spread_out(worth: Array, indices: Indices, count: int) -> Array:
+    """Return what some of ``count`` examples contribute as if all had been measured.
+
+    The others contribute the mean, and the deviations of those that were measured weigh ``count / n``: the mean
+    stays, the variance of the mean is that over n examples, and one that several seeds measured counts as one.
+    """
+    mean = float(worth.mean())
+    whole = np.full(count, mean)
+    whole[indices] += (worth - mean) * (count / len(indices))
+    return whole
+
+
+def _scores(rows: Mapping[int, Labels], measure: _Measure) -> Scores:
     seeds = tuple(sorted(rows))
-    replicates = np.stack([worth(rows[seed]) for seed in seeds])
+    replicates = np.stack([measure(rows[seed], seed) for seed in seeds])
     return Scores(seeds, replicates.mean(axis=1), replicates)
 
 

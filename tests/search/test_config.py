@@ -134,7 +134,6 @@ def test_what_is_not_built_yet_is_refused_in_one_sentence(folder: Path, row: obj
     values = {
         "tracking": ("tracking", "[mlflow]"),
         "data.augment": ("data", "{path: images, augment: crop}"),
-        "finalists.resplit": ("finalists", "{resplit: true}"),
         "resources.workers_per_trial": ("resources", "{workers_per_trial: 2}"),
         "storage.study": ("storage", "{study: 'sqlite:///x'}"),
         "storage.runs": ("storage", "{runs: 's3://bucket'}"),

@@ -113,3 +113,22 @@ def test_the_tokens_of_a_text_are_those_of_its_tokenizer(tmp_path: Path) -> None
     assert words[:4] == ["[CLS]", "a", "good", "film"]
     assert words[-1] == "[SEP]"
     assert batch["attention_mask"].all()
+
+
+def test_a_trial_that_deals_anew_trains_on_other_samples_and_keeps_the_test_set(tmp_path: Path) -> None:
+    config = tiny_trials.images(tmp_path)
+    plain, *dealt = (
+        build(config.model_copy(update=changes))
+        for changes in ({}, {"resplit": True, "seed": 1}, {"resplit": True, "seed": 2}, {"resplit": True, "seed": 1})
+    )
+    assert dealt[0].dataset.hash == dealt[2].dataset.hash
+    assert len({run.dataset.hash for run in (plain, *dealt)}) == 3
+    for run in (*dealt, plain):
+        for split in ("train", "val", "test"):
+            part, examples = run.part(split), run.dataset.split(split)
+            assert part.ids == examples.ids
+            assert part.labels.tolist() == list(examples.labels)
+            indices = torch.arange(len(examples))
+            prepared = run.task.inputs(examples, run.model, run.config.data)
+            assert torch.equal(part.inputs.batch(indices, run.device), prepared.batch(indices, run.device))
+        assert run.part("test").ids == plain.part("test").ids

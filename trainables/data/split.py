@@ -8,7 +8,8 @@ import json
 import os
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trainables.config import SPLITS, Split
@@ -30,24 +31,79 @@ def divide(samples: Sequence[Sample], missing: Collection[Split]) -> dict[Split,
     wanted = {(split, label): _rounded(SHARE * size) for split in off for label, size in sizes.items()}
     for label, size in sizes.items():
         wanted["train", label] = size - sum(wanted[split, label] for split in off)
-    parts: dict[Split, list[int]] = {split: [] for split in ("train", *off)}
-    for cluster in _in_order(samples):
-        split = _neediest(Counter(samples[i].label for i in cluster), wanted, sizes, tuple(parts))
+    parts = _dealt(samples, wanted, ("train", *off), str)
+    return {split: tuple(samples[i] for i in indices) for split, indices in parts.items()}
+
+
+def redivide(dataset: Dataset, seed: int) -> Dataset:
+    """Deal train and val anew by ``seed``: as many of each class in val as before, test as it is.
+
+    Exact duplicates and groups stay together. Which sample goes where depends on the seed and the contents alone.
+    """
+    pool = [*_samples(dataset.train), *_samples(dataset.val)]
+    wanted: dict[tuple[Split, str], int] = {
+        (split, str(label)): 0 for split in ("train", "val") for label in range(len(dataset.classes))
+    }
+    wanted |= {("train", label): count for label, count in Counter(map(str, dataset.train.labels)).items()}
+    wanted |= {("val", label): count for label, count in Counter(map(str, dataset.val.labels)).items()}
+    parts = _dealt(pool, wanted, ("train", "val"), lambda content: _shuffled(content, seed))
+    both = _joined(dataset.train, dataset.val)
+    train, val = (both.take(parts[split]) for split in ("train", "val"))
+    hashed = split_hash({"train": train, "val": val, "test": dataset.test}, dataset.classes)
+    return replace(dataset, train=train, val=val, hash=hashed)
+
+
+def _shuffled(content: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}/{content}".encode()).hexdigest()
+
+
+def _samples(examples: Examples) -> list[Sample]:
+    """Return samples that tell what a split goes by: content, label (its number) and group."""
+    groups = examples.groups or (None,) * len(examples)
+    rows = zip(examples.ids, examples.labels, contents_of(examples), groups, strict=True)
+    return [Sample(name, None, str(label), content, group) for name, label, content, group in rows]
+
+
+def _joined(one: Examples, other: Examples) -> Examples:
+    """Return the samples of both, those of ``other`` last; ids stand for groups where one of them has none."""
+    grouped = one.groups is not None or other.groups is not None
+    return Examples(
+        inputs=one.inputs + other.inputs,
+        labels=one.labels + other.labels,
+        ids=one.ids + other.ids,
+        groups=(one.groups or one.ids) + (other.groups or other.ids) if grouped else None,
+        contents=contents_of(one) + contents_of(other),
+    )
+
+
+def _dealt(
+    samples: Sequence[Sample],
+    wanted: dict[tuple[Split, str], int],
+    splits: Sequence[Split],
+    order: Callable[[str], str],
+) -> dict[Split, list[int]]:
+    """Give every cluster to the split that lacks it most; ``wanted`` is used up.
+
+    In the order of the input, so that tables list a split as its file does.
+    """
+    sizes = Counter(sample.label for sample in samples)
+    parts: dict[Split, list[int]] = {split: [] for split in splits}
+    for cluster in _in_order(samples, order):
+        split = _neediest(Counter(samples[i].label for i in cluster), wanted, sizes, splits)
         parts[split] += cluster
         for i in cluster:
             wanted[split, samples[i].label] -= 1
-    # Restored to the order of the input, so that tables list a split as its file does.
-    return {split: tuple(samples[i] for i in sorted(indices)) for split, indices in parts.items()}
+    return {split: sorted(indices) for split, indices in parts.items()}
 
 
 def _rounded(number: float) -> int:
     return int(number + 0.5)
 
 
-def _in_order(samples: Sequence[Sample]) -> list[list[int]]:
+def _in_order(samples: Sequence[Sample], order: Callable[[str], str]) -> list[list[int]]:
     """Sort clusters, the largest first, so that the small ones even out what the large ones upset."""
     clusters = _clusters(samples)
-    return sorted(clusters, key=lambda cluster: (-len(cluster), min(samples[i].content for i in cluster)))
+    return sorted(clusters, key=lambda cluster: (-len(cluster), min(order(samples[i].content) for i in cluster)))
 
 
 def _clusters(samples: Sequence[Sample]) -> list[list[int]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from benchmarks.truth import Truth, equals
-from search.results.intervals import Scores, over_examples, over_seeds, sample
+from search.results.intervals import Scores, over_examples, over_seeds, sample, spread_out
 from trainables.metrics import METRICS, PER_EXAMPLE, RESAMPLED, Labels
 
 
@@ -163,3 +163,36 @@ def test_equals_are_best_about_equally_often_and_single_seeds_say_nothing() -> N
     assert 0.15 < float(np.mean(draws)) < 0.35
     alone = equals(3, seeds=1).draw(np.random.default_rng(0)).best_probability("max")
     assert all(math.isnan(value) for value in alone.values())
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_seeds_that_all_measured_every_example_are_crossed_as_ever(metric: str) -> None:
+    labels, said = equals(2, seeds=3, examples=150).predictions(np.random.default_rng(3))
+    every = {seed: np.arange(150) for seed in range(3)}
+    for one, other in zip(
+        sample(labels, said, metric).scores.values(), sample(labels, said, metric, every).scores.values(), strict=True
+    ):
+        assert one.by_seed == pytest.approx(other.by_seed)
+        assert one.replicates == pytest.approx(other.replicates)
+
+
+def test_what_a_seed_did_not_measure_changes_neither_its_mean_nor_its_variance() -> None:
+    worth = (np.random.default_rng(1).random(40) < 0.8).astype(float)
+    whole = spread_out(worth, np.arange(0, 200, 5), 200)
+    assert whole.mean() == pytest.approx(worth.mean())
+    assert whole.var() / 200 == pytest.approx(worth.var() / 40)
+
+
+def test_splits_without_a_common_example_are_as_many_examples_as_they_have_together() -> None:
+    """And splits that are the same are one: what several seeds measured counts once."""
+    right = np.random.default_rng(2).random(600) < 0.8
+    apart = {seed: np.arange(200 * seed, 200 * seed + 200) for seed in range(3)}
+    found = sample(zeros(600), {"a": rows(*(right[each] for each in apart.values()))}, "accuracy", apart)
+    (scores,) = found.scores.values()
+    own = over_examples(scores.replicates.mean(axis=0), found.scale, found.examples).variance
+    each = np.mean([right[one].var() for one in apart.values()])
+    assert own == pytest.approx(each / 600 + 1 / 600**2, rel=0.01)
+    alone = sample(zeros(200), {"a": rows(*[right[:200]] * 3)}, "accuracy")
+    (crossed,) = alone.scores.values()
+    once = over_examples(crossed.replicates.mean(axis=0), alone.scale, alone.examples).variance
+    assert once == pytest.approx(right[:200].var() / 200 + 1 / 200**2, rel=0.01)

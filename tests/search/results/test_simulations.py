@@ -1,12 +1,13 @@
 """Simulations with a known truth: coverage, false differences, false *clear*; a light form here, the whole as slow.
 
-What the whole one measured stands in docs/decisions/0006.
+What the whole one measured stands in docs/decisions/0006 and 0008.
 """
 
 from __future__ import annotations
 
 import pytest
 
+from benchmarks.experiments import resplit
 from benchmarks.experiments.intervals import INTERVALS, LABELS, planted, simulate
 from benchmarks.truth import Truth, equals
 from search.results.verdict import Label
@@ -76,3 +77,12 @@ def test_seeds_go_where_they_decide() -> None:
     behind, equal = (simulate(truth, 20, rounds=True) for truth in (planted(0.15, 8, 1000), equals(5, seeds=8)))
     assert max(behind.seeds) < 0.75 * 5 * 8
     assert min(equal.seeds) > max(behind.seeds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", resplit.STUDIES, ids=str)
+def test_splits_dealt_anew_by_every_seed_are_as_honest(study: resplit.Study) -> None:
+    found = resplit.simulate(study, 400, start=1)
+    assert 0.92 <= found.val <= 0.98
+    assert 0.92 <= found.test <= 0.98
+    assert found.differ <= at_most_5_percent(400)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trainables.config import SPLITS, Split
 from trainables.data.samples import Dataset, Sample, content_hash, to_examples
-from trainables.data.split import divide, doubts, limited, split_hash, too_small, write_csv
+from trainables.data.split import divide, doubts, limited, redivide, split_hash, too_small, write_csv
 
 MISSING = st.sampled_from([("val", "test"), ("val",), ("test",)])
 
@@ -191,3 +191,55 @@ def test_the_hash_changes_with_a_label_a_content_or_a_split_but_not_with_the_ord
     assert split_hash({**splits, "train": data.train.take(range(1, len(data.train)))}, data.classes) != data.hash
     assert split_hash({**splits, "val": data.test, "test": data.val}, data.classes) != data.hash
     assert split_hash(splits, ("b", "a")) != data.hash
+
+
+def divided(samples: list[Sample]) -> Dataset:
+    """Return the data set that ``samples`` make, split 60/20/20."""
+    parts = divide(samples, ("val", "test"))
+    classes = tuple(sorted({each.label for each in samples}))
+    splits = {split: to_examples(parts[split], classes) for split in SPLITS}
+    return Dataset(**splits, classes=classes, warnings=(), hash=split_hash(splits, classes))
+
+
+@given(distinct(), st.integers(0, 2**32))
+def test_dealt_anew_val_keeps_its_size_in_every_class_and_test_stays(samples: list[Sample], seed: int) -> None:
+    data = divided(samples)
+    dealt = redivide(data, seed)
+    assert dealt.test is data.test
+    for split in ("train", "val"):
+        assert Counter(dealt.split(split).labels) == Counter(data.split(split).labels)
+    before, after = ({*each.train.ids, *each.val.ids} for each in (data, dealt))
+    assert before == after
+    assert len(after) == len(dealt.train) + len(dealt.val)
+
+
+@given(tangled(), st.integers(0, 9))
+def test_dealt_anew_duplicates_and_groups_stay_together(samples: list[Sample], seed: int) -> None:
+    dealt = redivide(divided(samples), seed)
+    kinds = {each.id: each for each in samples}
+    homes: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for split in ("train", "val"):
+        for name in dealt.split(split).ids:
+            homes["content", kinds[name].content].add(split)
+            if kinds[name].group is not None:
+                homes["group", kinds[name].group].add(split)
+    assert all(len(splits) == 1 for splits in homes.values())
+
+
+def test_every_seed_deals_another_split_and_always_the_same() -> None:
+    data = divided([sample(number, "ab"[number % 2]) for number in range(100)])
+    dealt = [redivide(data, seed) for seed in (1, 2, 3)]
+    assert len({each.hash for each in (data, *dealt)}) == 4
+    assert [redivide(data, seed).hash for seed in (1, 2, 3)] == [each.hash for each in dealt]
+    turned = Dataset(
+        train=data.train.take(reversed(range(len(data.train)))),
+        val=data.val.take(reversed(range(len(data.val)))),
+        test=data.test,
+        classes=data.classes,
+        warnings=(),
+        hash=data.hash,
+    )
+    assert redivide(turned, 1).hash == dealt[0].hash  # whatever the order of the files
+    assert [data.train.inputs[data.train.ids.index(name)] for name in dealt[0].train.ids if name in data.train.ids] == [
+        each for name, each in zip(dealt[0].train.ids, dealt[0].train.inputs, strict=True) if name in data.train.ids
+    ]
