@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from search.cli import blocks, cache, compare, demo, doctor, init, ls, plan, report, resume, run, trial, validate
+from search.cli import (
+    blocks,
+    cache,
+    cluster,
+    compare,
+    demo,
+    doctor,
+    init,
+    ls,
+    plan,
+    report,
+    resume,
+    run,
+    trial,
+    validate,
+)
 from search.errors import ExitCode, explain
 
 app = typer.Typer(
@@ -28,6 +43,7 @@ VERBS: tuple[Callable[..., None], ...] = (
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(cache.cache, name="cache")
+app.add_typer(cluster.cluster, name="cluster")
 
 
 def _show_version(wanted: bool) -> None:

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 TWINS = {
     "cache": "thawline:cached",
     "blocks": "trainables.network.describe:describe",
+    "cluster": "search.cluster.file:notes",
     "compare": "thawline:compare",
     "demo": "search.cli.demo:demo",
     "doctor": "thawline:doctor",
