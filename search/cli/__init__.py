@@ -10,7 +10,26 @@ from typing import Annotated
 
 import typer
 
-from search.cli import blocks, cache, compare, demo, doctor, init, ls, plan, report, resume, run, trial, validate
+from search.cli import (
+    blocks,
+    cache,
+    compare,
+    demo,
+    doctor,
+    fetch,
+    init,
+    logs,
+    ls,
+    plan,
+    report,
+    resume,
+    run,
+    status,
+    stop,
+    submit,
+    trial,
+    validate,
+)
 from search.errors import ExitCode, explain
 
 app = typer.Typer(
@@ -24,6 +43,7 @@ app = typer.Typer(
 VERBS: tuple[Callable[..., None], ...] = (
     *(demo.demo, init.init, validate.validate, plan.plan, run.run, resume.resume, trial.trial),
     *(report.report, compare.compare, ls.ls, blocks.blocks, doctor.doctor),
+    *(submit.submit, status.status, logs.logs, stop.stop, fetch.fetch),
 )
 for verb in VERBS:
     app.command()(verb)
