@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -40,7 +41,7 @@ def measured_on(run_dir: Path, split: Split, metric: str, confirmed: pd.DataFram
     """
     rows = confirmed_trials(run_dir) if confirmed is None else confirmed
     predicted: dict[str, dict[int, Labels]] = {}
-    splits: dict[int, pd.Series[int]] = {}  # by seed: labels by id
+    splits: dict[int, pd.Series[Any]] = {}  # by seed: labels by id
     for row in rows.itertuples():
         frame, seed = predictions.read(folder(run_dir, str(row.trial)), split), int(str(row.seed))
         splits.setdefault(seed, frame.set_index("id")["label"])
