@@ -11,6 +11,7 @@ from search.model_names import MODALITY_OF_FORM, form_of, function_complaint, mo
 from spaces.check import check_space, did_you_mean
 from spaces.errors import Problem
 from spaces.presets import DIMENSION_NAMES, Setting, build
+from trainables.config import DataConfig
 
 # The network's own block count is known only once it is built; until then any depth may be right.
 MANY_BLOCKS = 10_000
@@ -28,7 +29,6 @@ class Reserved:
 
 RESERVED = (
     Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),
-    Reserved("data.augment", lambda c: c.data.augment != "none", "is not built yet; use none"),
     Reserved(
         "resources.workers_per_trial",
         lambda c: c.resources.workers_per_trial > 1,
@@ -50,7 +50,7 @@ RESERVED = (
 def check_values(config: StudyConfig, modality: Modality | None) -> list[Problem]:
     """Return what is wrong with the values themselves; ``modality`` is None where the task is not known."""
     reserved = [Problem(row.key, row.sentence) for row in RESERVED if row.asked(config)]
-    matched = _check_modality(config, modality) if modality else []
+    matched = [*_check_modality(config, modality), *_check_views(config, modality)] if modality else []
     return reserved + matched + _check_metric(config) + _check_space(config, modality or "text")
 
 
@@ -75,6 +75,20 @@ def _check_modality(config: StudyConfig, modality: Modality) -> list[Problem]:
     if takes == modality:
         return []
     return [Problem("model", f"{config.model} takes {takes} data, the task needs a network for {modality} data")]
+
+
+def _check_views(config: StudyConfig, modality: Modality) -> list[Problem]:
+    """Refuse what would silently do nothing."""
+    if config.data.augment != "none":
+        if modality == "image":
+            return []
+        return [
+            Problem("data.augment", f"must be none for {modality} data, got {config.data.augment}: it is for images")
+        ]
+    if config.data.augment_views == DataConfig.model_fields["augment_views"].default:
+        return []
+    message = "has no effect without augmentation; set data.augment to crop or flip_crop, or leave it out"
+    return [Problem("data.augment_views", message)]
 
 
 def _check_metric(config: StudyConfig) -> list[Problem]:

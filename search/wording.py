@@ -18,7 +18,7 @@ ALLOWED = {
     "version": "1, the only version of the study file",
     "name": "letters, digits, dots, dashes and underscores: a folder is named after it",
     "data.input": "a column or a list of two columns",
-    "data.augment_views": "a whole number or fresh",
+    "data.augment_views": "a whole number of 1 or more, or fresh",
     "resources.gpus_per_trial": "auto or a number of 0 or more",
     "resources.concurrent": "auto or a whole number of 1 or more",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,7 +39,7 @@ class DataConfig(Frozen):
     image_size: int | None = Field(None, ge=8)
     max_length: int = Field(128, ge=1)
     augment: Literal["none", "crop", "flip_crop"] = "none"
-    augment_views: int | Literal["fresh"] = 4
+    augment_views: Literal["fresh"] | Annotated[int, Field(ge=1)] = 4
 
 
 class TrialConfig(Frozen):

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from trainables.config import Split
 from trainables.data.loaders import batches
+from trainables.data.views import View
 from trainables.devices import autocast
 from trainables.metrics import METRICS
 from trainables.run import Run
@@ -31,9 +32,9 @@ class Evaluation:
     predictions: NDArray[np.int64]
 
 
-def whole(run: Run) -> Logits:
-    """Return the logits of the whole network."""
-    part = cache(run.part)
+def whole(run: Run, view: View | None = None) -> Logits:
+    """Return the logits of the whole network; ``view`` is what training images are seen in."""
+    part = cache(lambda split: run.part(split, view if split == "train" else None))
 
     def logits(split: Split, rows: torch.Tensor) -> torch.Tensor:
         return run.task.forward(run.network, part(split).inputs.batch(rows, run.device))

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainables.activations.prefix import Caching, source, together
+from trainables.activations.prefix import Caching, Source, source, together
 from trainables.data.loaders import batch_count, batches
+from trainables.data.views import View, view_of
 from trainables.devices import autocast
 from trainables.evaluate import Logits, evaluate
 from trainables.finetuning.apply import freeze
@@ -53,15 +54,19 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
     per_epoch = batch_count(len(part.labels), run.strategy.batch_size)
     before: str | None = None
     entered: Phase | None = None
-    phases: list[tuple[int, Caching]] = []
+    sources: dict[View | None, Source] = {}  # of the phase, by the view that an epoch shows
+    told: list[tuple[int, Caching]] = []
     for epoch in range(after + 1, run.config.epochs + 1):
         started = time.perf_counter()
         phase = run.plan.phase(epoch - 1)
         if phase is not entered:
             freeze(run.network, phase)
-            before, entered = certificate(run.network, phase), phase
-            here = source(run, phase, _epochs_of(run, phase))
-            phases.append((epoch, here.caching))
+            before, entered, sources = certificate(run.network, phase), phase, {}
+        view = view_of(run.config.data, seed=run.config.seed, epoch=epoch)
+        if view not in sources:
+            sources[view] = source(run, phase, _epochs_of(run, phase), view=view)
+            told.append((epoch, sources[view].caching))
+        here = sources[view]
         run.network.train()
         losses: list[float] = []
         for step, rows in enumerate(_batches(run, part, epoch), start=(epoch - 1) * per_epoch):
@@ -69,7 +74,7 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
             losses.append(_train_step(run, part, rows, here.logits))
             if not math.isfinite(losses[-1]):
                 break
-        record = _record(run, epoch, losses, before, started, here.logits, together(phases))
+        record = _record(run, epoch, losses, before, started, here.logits, together(told))
         yield record
         if record.failure:
             return
@@ -114,8 +119,11 @@ def _set_rates(run: Run, step: int, per_epoch: int) -> None:
 
 
 def _epochs_of(run: Run, phase: Phase) -> int:
+    """Return in how many epochs of a phase what is recorded would be read; each shows one view."""
     later = [each.start for each in run.plan.phases if each.start > phase.start]
-    return min(later, default=run.config.epochs) - phase.start
+    data = run.config.data
+    views = data.augment_views if data.augment != "none" and isinstance(data.augment_views, int) else 1
+    return math.ceil((min(later, default=run.config.epochs) - phase.start) / views)
 
 
 def _train_step(run: Run, part: Part, rows: torch.Tensor, logits: Logits) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from spaces.strategy import Strategy, from_point
 from trainables.config import DataConfig, Split, TrialConfig
 from trainables.data.source import Dataset, Examples, Modality, load
 from trainables.data.split import redivide
+from trainables.data.views import View
 from trainables.finetuning import apply
 from trainables.finetuning.apply import Anchor
 from trainables.finetuning.plan import Names, Plan, plan
@@ -63,14 +64,18 @@ class Run:
         """The network, its plan applied."""
         return self.model.network
 
-    def part(self, split: Split) -> Part:
-        """Return a split's inputs and labels; decoded or tokenised once per process."""
+    def part(self, split: Split, view: View | None = None) -> Part:
+        """Return a split's inputs, in a view or as they are, and labels; decoded or tokenised once per process."""
         examples = cast(Examples, getattr(self.dataset, split))
         key = (self.config.data, self.config.model, self.config.code_path, split)
         if key not in _PREPARED or _PREPARED[key].ids != examples.ids:  # dealt anew since, by another seed
             inputs = self.task.inputs(examples, self.model, self.config.data)
             _PREPARED[key] = Part(inputs, torch.tensor(examples.labels, dtype=torch.int64), examples.ids)
-        return _PREPARED[key]
+        part = _PREPARED[key]
+        if view is None:
+            return part
+        assert self.task.viewed is not None, "the study file was checked: the task has views"
+        return replace(part, inputs=self.task.viewed(part.inputs, view))
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -129,11 +129,47 @@ def test_what_decides_how_a_trial_computes_reaches_it(folder: Path) -> None:
     assert (shared.precision, shared.activations) == ("auto", "exact")
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"data": "{path: images, augment_views: 2}"},
+            "data.augment_views: has no effect without augmentation; set data.augment to crop or flip_crop",
+        ),
+        (
+            {"data": "{path: images, augment: crop, augment_views: 0}"},
+            "data.augment_views: must be a whole number of 1 or more, or fresh, got 0",
+        ),
+        (
+            {"data": "{path: images, augment: flip}"},
+            "data.augment: must be one of none, crop, flip_crop, got 'flip'",
+        ),
+        (
+            {
+                "task": "text-classification",
+                "model": "package:pytest",
+                "data": "{train: texts.csv, input: text, target: label, augment: crop}",
+            },
+            "data.augment: must be none for text data, got crop: it is for images",
+        ),
+    ],
+    ids=["no augmentation", "no view", "no such policy", "texts"],
+)
+def test_an_augmentation_that_cannot_be_is_refused(folder: Path, keys: dict[str, str], said: str) -> None:
+    assert said in only_problem(study(folder, **keys))
+
+
+@pytest.mark.parametrize("views", ["", ", augment_views: 2", ", augment_views: fresh"])
+def test_an_augmentation_reaches_the_trial(folder: Path, views: str) -> None:
+    data = template(resolve(study(folder, data=f"{{path: images, augment: flip_crop{views}}}"))).data
+    expected = {"": 4, ", augment_views: 2": 2, ", augment_views: fresh": "fresh"}
+    assert (data.augment, data.augment_views) == ("flip_crop", expected[views])
+
+
 @pytest.mark.parametrize("row", RESERVED, ids=lambda row: row.key)
 def test_what_is_not_built_yet_is_refused_in_one_sentence(folder: Path, row: object) -> None:
     values = {
         "tracking": ("tracking", "[mlflow]"),
-        "data.augment": ("data", "{path: images, augment: crop}"),
         "resources.workers_per_trial": ("resources", "{workers_per_trial: 2}"),
         "storage.study": ("storage", "{study: 'sqlite:///x'}"),
         "storage.runs": ("storage", "{runs: 's3://bucket'}"),

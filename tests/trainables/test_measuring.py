@@ -74,6 +74,14 @@ def test_a_cpu_computes_in_the_precision_asked_for(precision: str, expected: tor
         assert torch.nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == expected
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "expected"), [("auto", torch.bfloat16), ("fp32", torch.float32)])
+def test_a_gpu_computes_in_bfloat16_unless_told_otherwise(precision: str, expected: torch.dtype) -> None:
+    device = torch.device("cuda")
+    with devices.autocast(precision, device):
+        assert torch.nn.Linear(2, 2, device=device)(torch.zeros(1, 2, device=device)).dtype == expected
+
+
 MEASURED = """
 import torch
 from trainables import devices

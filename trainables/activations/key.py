@@ -22,7 +22,6 @@ from trainables.run import Part, Run
 
 FORMAT = 2  # of the files, and of how they are recorded
 LIBRARIES = ("torch", "torchvision", "transformers")
-VIEW = "as it is"  # the only one: augmented views are not built yet
 
 
 def structure(run: Run) -> str:
@@ -48,7 +47,6 @@ def key(run: Run, boundary: Boundary, split: Split, part: Part, *, shape: str, v
         "split": split,
         "samples": _hash(part.ids),
         "inputs": part.inputs.fingerprint,
-        "view": VIEW,
         "precision": [run.config.precision, run.device.type, run.config.activations],
     }
     return _hash([json.dumps(parts, sort_keys=True)])

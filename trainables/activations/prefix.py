@@ -6,7 +6,7 @@ Refused, not worth it, no room, different: the whole network then, and the trial
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -19,6 +19,7 @@ from trainables.activations.replay import Rest, difference, rows_to_check
 from trainables.activations.store import Store
 from trainables.config import Split
 from trainables.data.loaders import batches
+from trainables.data.views import View
 from trainables.devices import autocast
 from trainables.evaluate import Logits, whole
 from trainables.finetuning.plan import Phase, frozen_prefix
@@ -47,48 +48,67 @@ class Source:
     caching: Caching
 
 
-def source(run: Run, phase: Phase, epochs: int, splits: Sequence[Split] = ("train", "val")) -> Source:
-    """Return where the logits of ``splits`` come from in a phase of so many epochs; everything is frozen already.
+def source(
+    run: Run,
+    phase: Phase,
+    epochs: int,
+    splits: Sequence[Split] = ("train", "val"),
+    view: View | None = None,
+) -> Source:
+    """Return where the logits of ``splits`` come from in a phase; everything is frozen already.
 
-    Draws no random number that the training would draw.
+    They are read in so many epochs, in which training images are seen in ``view``. Draws no random number that the
+    training would draw.
     """
     index = frozen_prefix(run.blocks, phase)
     devices = [run.device] if run.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         try:
-            rest, state, reason = _rest(run, index, epochs, splits)
+            parts = {split: run.part(split, view if split == "train" else None) for split in splits}
+            rest, state, reason = _rest(run, index, epochs, parts)
         except Unavailable as refusal:
-            return Source(whole(run), Caching(index, "off", str(refusal)))
+            return Source(whole(run, view), Caching(index, "off", str(refusal)))
         except OSError as error:
-            return Source(whole(run), Caching(index, "off", f"the cache cannot be used: {error.strerror or error}"))
+            reason = f"the cache cannot be used: {error.strerror or error}"
+            return Source(whole(run, view), Caching(index, "off", reason))
         except RuntimeError as error:  # whatever a network makes of a batch that it was not planned with
             reason = f"the network fails without its first part: {(str(error) or 'no message').splitlines()[0]}"
-            return Source(whole(run), Caching(index, "off", reason))
+            return Source(whole(run, view), Caching(index, "off", reason))
     return Source(rest, Caching(index, state, reason))
 
 
-def together(phases: Sequence[tuple[int, Caching]]) -> Caching:
-    """Return what a trial's row says of its phases so far, each with its first epoch (from 1)."""
-    first = phases[0][1]
-    states = {caching.cache for _, caching in phases}
-    state: State = "built" if "built" in states else "hit" if "hit" in states else "off"
-    if len(phases) == 1:
+def together(sources: Sequence[tuple[int, Caching]]) -> Caching:
+    """Return what a trial's row says of its sources so far, each with its first epoch (from 1).
+
+    The views of a phase are one to it, unless one of them is not read.
+    """
+    told = list(sources[:1])
+    for epoch, caching in sources[1:]:
+        start, last = told[-1]
+        if (caching.boundary, caching.cache_reason) != (last.boundary, last.cache_reason):
+            told.append((epoch, caching))
+        elif "built" in (caching.cache, last.cache):
+            told[-1] = start, replace(last, cache="built")
+    first = told[0][1]
+    if len(told) == 1:
         return first
-    told = (f"from epoch {epoch} on {_said(caching)}" for epoch, caching in phases)
-    return Caching(first.boundary, state, "; ".join(told))
+    states = {caching.cache for _, caching in told}
+    state: State = "built" if "built" in states else "hit" if "hit" in states else "off"
+    return Caching(first.boundary, state, "; ".join(f"from epoch {epoch} on {_said(each)}" for epoch, each in told))
 
 
 def _said(caching: Caching) -> str:
     return f"{caching.cache} at block {caching.boundary} ({caching.cache_reason})"
 
 
-def _rest(run: Run, index: int, epochs: int, splits: Sequence[Split]) -> tuple[Rest, State, str]:
+def _rest(run: Run, index: int, epochs: int, parts: dict[Split, Part]) -> tuple[Rest, State, str]:
     place = folder.location()
     if place is None:
         raise Unavailable(f"{folder.SWITCH} is off")
     if index == 0:
         raise Unavailable("the network trains from its first layers on")
-    parts = {split: run.part(split) for split in splits}
+    if "train" in parts and run.config.data.augment != "none" and run.config.data.augment_views == "fresh":
+        raise Unavailable("data.augment_views is fresh: no image is seen twice")
     shape = structure(run)
     recipe = recipe_of(run, index, shape)
     use = _use(run, recipe, epochs, parts)
@@ -116,7 +136,7 @@ def _rest(run: Run, index: int, epochs: int, splits: Sequence[Split]) -> tuple[R
         )
         built |= new
     rest = Rest(run, recipe.boundary, kept, parts)
-    _check(run, rest, splits[0])
+    _check(run, rest, next(iter(parts)))
     return rest, "built" if built else "hit", verdict.reason
 
 

@@ -16,8 +16,9 @@ from trainables.config import DataConfig
 from trainables.data.images import Images, Preprocessing, normalise
 from trainables.data.samples import contents_of
 from trainables.data.source import Examples
+from trainables.data.views import View, seen
 from trainables.models.model import Model
-from trainables.tasks.task import Task
+from trainables.tasks.task import Inputs, Task
 
 DECODERS = f"pillow {version('pillow')}, torchvision {version('torchvision')}"  # they decode and resize
 
@@ -46,6 +47,37 @@ class ImageInputs:
         """Return the shape of the batch; no image is decoded."""
         size = self.preprocessing.image_size
         return torch.zeros((), device=device).expand(len(indices), 3, size, size)
+
+
+@dataclass(frozen=True)
+class ViewedInputs:
+    """The same images in one view."""
+
+    inputs: ImageInputs
+    view: View
+    lengths: None = None
+    padding_side: Literal["right"] = "right"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the images' contents, of what is done to them, and of the view."""
+        return xxhash.xxh3_128_hexdigest(f"{self.inputs.fingerprint}\n{self.view}".encode())
+
+    def batch(self, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Return normalised images, float32, shape (b, 3, size, size)."""
+        ids = [self.inputs.examples.ids[index] for index in indices.tolist()]
+        images = seen(self.inputs.images[indices], ids, self.view)
+        return normalise(images.to(device, non_blocking=True), self.inputs.preprocessing)
+
+    def blank(self, indices: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Return the shape of the batch; no image is decoded."""
+        return self.inputs.blank(indices, device)
+
+
+def viewed(inputs: Inputs, view: View) -> ViewedInputs:
+    """Return images in a view."""
+    assert isinstance(inputs, ImageInputs), "only images have views"
+    return ViewedInputs(inputs, view)
 
 
 def inputs(examples: Examples, model: Model, data: DataConfig) -> ImageInputs:
@@ -77,5 +109,5 @@ def _preprocessing(model: Model) -> Preprocessing:
 
 
 IMAGE_CLASSIFICATION = Task(
-    "image-classification", "image", inputs=inputs, sample=sample, probes=probes, forward=forward
+    "image-classification", "image", inputs=inputs, sample=sample, probes=probes, forward=forward, viewed=viewed
 )

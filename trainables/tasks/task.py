@@ -11,6 +11,7 @@ from torch import nn
 
 from trainables.config import DataConfig
 from trainables.data.source import Examples, Modality
+from trainables.data.views import View
 from trainables.models.model import Model
 
 Batch = Any  # whatever the task's forward takes
@@ -48,3 +49,4 @@ class Task:
     sample: Callable[[Model], Batch]  # a tiny batch, to trace a forward call
     probes: Callable[[Model], tuple[Batch, Batch]]  # two, of another size and length each, to plan a boundary
     forward: Callable[[nn.Module, Batch], torch.Tensor]  # logits, shape (b, classes)
+    viewed: Callable[[Inputs, View], Inputs] | None = None  # the same samples augmented; None where they cannot be

@@ -129,6 +129,28 @@ FAST: dict[str, Callable[[], Cut]] = {
     ),
     "bart": lambda: of_transformers("bart", stacks, **BOTH_STACKS),
 }
+
+
+def sound_logits(network: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    return network(input_values=batch).logits
+
+
+def of_wav2vec2() -> Cut:
+    """Return a network for sounds of one length, three layers behind its convolutions."""
+    from transformers import AutoConfig, AutoModelForAudioClassification
+
+    torch.manual_seed(0)
+    tiny = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 32}
+    convolutions = {"conv_dim": (8, 8, 8), "conv_stride": (5, 4, 2), "conv_kernel": (10, 8, 4)}
+    positions = {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2, "num_labels": 3}
+    config = AutoConfig.for_model("wav2vec2", **tiny, **convolutions, **positions)
+    network = AutoModelForAudioClassification.from_config(config)
+    sounds = [torch.randn(count, 1600, generator=torch.Generator().manual_seed(count)) for count in (2, 3, 4)]
+    head = tuple(name for name, _ in network.named_children() if name != network.base_model_prefix)
+    order = call_order(network, lambda net: sound_logits(net, sounds[0]))
+    return Cut(network, cut(network, head, order), sound_logits, (sounds[0], sounds[1]), sounds[2])
+
+
 SLOW: dict[str, Callable[[], Cut]] = {
     "densenet121": lambda: of_torchvision("densenet121"),
     "vgg11": lambda: of_torchvision("vgg11"),
@@ -142,4 +164,5 @@ SLOW: dict[str, Callable[[], Cut]] = {
     "mbart": lambda: of_transformers("mbart", stacks, **BOTH_STACKS),
     "electra": lambda: of_transformers("electra", embedding_size=16),
     "qwen2": lambda: of_transformers("qwen2", num_key_value_heads=2),
+    "wav2vec2": of_wav2vec2,
 }
