@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.again import trial as trial
+    from search.cluster.fetch import fetch as fetch
+    from search.cluster.jobs import logs as logs
+    from search.cluster.jobs import status as status
+    from search.cluster.jobs import stop as stop
+    from search.cluster.jobs import submit as submit
     from search.compare import compare as compare
     from search.doctor import doctor as doctor
     from search.resume import resume as resume
@@ -28,10 +33,30 @@ HOMES = {
     "cached": "trainables.activations.folder:entries",
     "clear_cache": "trainables.activations.folder:clear",
     "doctor": "search.doctor",
+    "fetch": "search.cluster.fetch",
+    "logs": "search.cluster.jobs",
     "resume": "search.resume",
+    "status": "search.cluster.jobs",
+    "stop": "search.cluster.jobs",
+    "submit": "search.cluster.jobs",
     "trial": "search.again",
 }
-__all__ = ["BadInput", "Strategy", "Study", "cached", "clear_cache", "compare", "doctor", "resume", "trial"]
+__all__ = [
+    "BadInput",
+    "Strategy",
+    "Study",
+    "cached",
+    "clear_cache",
+    "compare",
+    "doctor",
+    "fetch",
+    "logs",
+    "resume",
+    "status",
+    "stop",
+    "submit",
+    "trial",
+]
 
 
 def __getattr__(name: str) -> Any:

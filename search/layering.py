@@ -89,6 +89,15 @@ def resolve(path: Path | str, overrides: Sequence[str] = (), *, look: bool = Tru
     return Resolved(config, layers, file.path, layered.places)
 
 
+def as_written(path: Path | str, overrides: Sequence[str] = ()) -> Tree:
+    """Return the values of the study file under ``overrides`` as they were written; what is wrong stays in them.
+
+    Raises:
+        BadInput: the file cannot be read.
+    """
+    return _layered(read_study_file(Path(path)), overrides)[0].tree
+
+
 def dump(resolved: Resolved) -> str:
     """Return the resolved study file, each value with the layer that set it. It reads back to an equal study."""
     origin = write_value(str(resolved.path))

@@ -39,6 +39,7 @@ import logging  # noqa: E402
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
 
+from search.cluster import token  # noqa: E402
 from search.config import ResourcesConfig  # noqa: E402
 from search.errors import ExitCode, StudyFailed  # noqa: E402
 from search.faults import stopped_by  # noqa: E402
@@ -61,6 +62,8 @@ class Slots:
 def cluster() -> Iterator[None]:
     """Use the Ray that is connected or that RAY_ADDRESS names, or start one on this machine for the time being.
 
+    In a job Ray itself sets RAY_ADDRESS to the cluster it runs on. A Ray that is started here asks for a token.
+
     Raises:
         StudyFailed: Ray could not be started or reached.
     """
@@ -70,6 +73,8 @@ def cluster() -> Iterator[None]:
     address = "auto" if os.environ.get("RAY_ADDRESS") else "local"
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
+        if address == "local":
+            token.ensure()
         ray.init(
             address=address,
             include_dashboard=None if address == "auto" else False,

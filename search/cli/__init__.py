@@ -17,12 +17,17 @@ from search.cli import (
     compare,
     demo,
     doctor,
+    fetch,
     init,
+    logs,
     ls,
     plan,
     report,
     resume,
     run,
+    status,
+    stop,
+    submit,
     trial,
     validate,
 )
@@ -39,6 +44,7 @@ app = typer.Typer(
 VERBS: tuple[Callable[..., None], ...] = (
     *(demo.demo, init.init, validate.validate, plan.plan, run.run, resume.resume, trial.trial),
     *(report.report, compare.compare, ls.ls, blocks.blocks, doctor.doctor),
+    *(submit.submit, status.status, logs.logs, stop.stop, fetch.fetch),
 )
 for verb in VERBS:
     app.command()(verb)

@@ -17,3 +17,8 @@ Overrides = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name, as submit printed it.")]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The cluster's dashboard; default: http://127.0.0.1:8265, the end of a tunnel."),
+]
