@@ -34,6 +34,7 @@ SECRET_FILES = (
     *(".env*", "*.env", ".netrc", ".pgpass", ".git-credentials", "credentials", "auth_token", "id_rsa*", "id_ed25519*"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx"),
 )
+LEFT_OUT = (".gitignore", ".rayignore")  # Ray would read them and leave files out that are to be sent
 SEARCHED = 2**20  # bytes: a file up to this size is searched for the token
 PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@")
 RUNS = "~/thawline-runs"  # on the head, where the study names no place that lasts longer than a job's own folder
@@ -197,7 +198,7 @@ def _below(path: Path, target: PurePosixPath) -> Iterator[tuple[PurePosixPath, P
         folders[:] = sorted(name for name in folders if name not in ("__pycache__", ".git"))
         for name in sorted(names):
             file = Path(folder, name)
-            if file.is_file():
+            if file.is_file() and name not in LEFT_OUT:
                 yield target / file.relative_to(path).as_posix(), file
 
 

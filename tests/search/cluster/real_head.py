@@ -96,10 +96,10 @@ def head() -> Iterator[Head]:
 
 def environment(home: Path, token: str | None) -> dict[str, str]:
     """Return the variables of a user whose home is ``home`` and who has this token, or none."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_AUTH", "PYTHONPATH"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     mode = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
-    return kept | PATIENT | mode | {"HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT)}
+    return kept | PATIENT | mode | {"HOME": str(home), "PATH": path}
 
 
 def _free_ports(count: int) -> list[int]:

@@ -92,6 +92,13 @@ def test_data_that_is_sent_is_found_where_it_goes(images: Path, tmp_path: Path) 
     assert there.budget.trials == 3
 
 
+def test_what_git_ignores_is_sent_where_data_was_asked_for(images: Path) -> None:
+    (images / "images/.gitignore").write_text("*\n")
+    assert sent_for_study(images, data=True) == {
+        *("study.yaml", "sent/data.path/images/ant/1.png", "sent/data.path/images/bee/1.png")
+    }
+
+
 def test_data_at_an_absolute_path_is_the_nodes_business(images: Path) -> None:
     assert sent_for_study(images, "data.path=/mnt/images") == {"study.yaml"}
 
