@@ -51,7 +51,11 @@ def of_torchvision(name: str, **arguments: Any) -> Cut:
     torch.manual_seed(0)
     network = zoo.get_model(name, weights=None, num_classes=5, **arguments)
     order = call_order(network, lambda net: net(images(1)))
-    blocks = cut(network, (last_layer(network, order),), order)
+    head = last_layer(network, order)
+    for weight in network.get_submodule(head).parameters():
+        if not weight.any():  # vision transformers begin with a head of zeros, whose logits would agree with anything
+            torch.nn.init.normal_(weight, std=0.02)
+    blocks = cut(network, (head,), order)
     return Cut(network, blocks, image_logits, (images(2), images(3)), images(4))
 
 
