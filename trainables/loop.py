@@ -19,7 +19,7 @@ from trainables.devices import autocast
 from trainables.evaluate import Logits, evaluate
 from trainables.finetuning.apply import freeze
 from trainables.finetuning.certificate import certificate
-from trainables.finetuning.plan import Phase
+from trainables.finetuning.plan import Phase, frozen_prefix
 from trainables.network.blocks import depth
 from trainables.run import Part, Run
 
@@ -56,6 +56,7 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
     entered: Phase | None = None
     sources: dict[View | None, Source] = {}  # of the phase, by the view that an epoch shows
     told: list[tuple[int, Caching]] = []
+    begins = frozen_prefix(run.blocks, run.plan.phase(0))
     for epoch in range(after + 1, run.config.epochs + 1):
         started = time.perf_counter()
         phase = run.plan.phase(epoch - 1)
@@ -74,7 +75,7 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
             losses.append(_train_step(run, part, rows, here.logits))
             if not math.isfinite(losses[-1]):
                 break
-        record = _record(run, epoch, losses, before, started, here.logits, together(told))
+        record = _record(run, epoch, losses, before, started, here.logits, together(begins, told))
         yield record
         if record.failure:
             return

@@ -33,7 +33,7 @@ State = Literal["hit", "built", "off"]
 
 @dataclass(frozen=True)
 class Caching:
-    """What a trial's row says: the first block that runs, whether what lies before it was read, and why (not)."""
+    """What a trial's row says: the first block that runs at first, whether what lies before was read, why (not)."""
 
     boundary: int
     cache: State
@@ -77,10 +77,11 @@ def source(
     return Source(rest, Caching(index, state, reason))
 
 
-def together(sources: Sequence[tuple[int, Caching]]) -> Caching:
+def together(begins: int, sources: Sequence[tuple[int, Caching]]) -> Caching:
     """Return what a trial's row says of its sources so far, each with its first epoch (from 1).
 
-    The views of a phase are one to it, unless one of them is not read.
+    ``begins`` is the boundary of its first epoch, also where it was interrupted and this session began later. The
+    views of a phase are one to it, unless one of them is not read.
     """
     told = list(sources[:1])
     for epoch, caching in sources[1:]:
@@ -90,11 +91,11 @@ def together(sources: Sequence[tuple[int, Caching]]) -> Caching:
         elif "built" in (caching.cache, last.cache):
             told[-1] = start, replace(last, cache="built")
     first = told[0][1]
-    if len(told) == 1:
+    if len(told) == 1 and first.boundary == begins:
         return first
     states = {caching.cache for _, caching in told}
     state: State = "built" if "built" in states else "hit" if "hit" in states else "off"
-    return Caching(first.boundary, state, "; ".join(f"from epoch {epoch} on {_said(each)}" for epoch, each in told))
+    return Caching(begins, state, "; ".join(f"from epoch {epoch} on {_said(each)}" for epoch, each in told))
 
 
 def _said(caching: Caching) -> str:

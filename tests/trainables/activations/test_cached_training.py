@@ -237,6 +237,8 @@ def test_a_run_resumed_after_its_first_thaw_goes_on_from_the_cache_bit_for_bit(t
     resumed = list(train(second, after=2))
     assert told(resumed) == told(expected[2:])
     assert resumed[0].caching.cache == "hit"
+    assert {epoch.caching.boundary for epoch in resumed} == {expected[0].caching.boundary}  # where the trial began
+    assert resumed[0].caching.cache_reason.startswith("from epoch 3 on hit at block 2 (")
 
 
 def test_gradient_checkpointing_and_batches_in_parts_read_the_cache_too(
