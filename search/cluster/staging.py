@@ -36,6 +36,7 @@ SECRET_FILES = (
 )
 LEFT_OUT = (".gitignore", ".rayignore")  # Ray would read them and leave files out that are to be sent
 SEARCHED = 2**20  # bytes: a file up to this size is searched for the token
+SHORTEST = 16  # characters of a token that is no word; Ray's have 64
 PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@")
 RUNS = "~/thawline-runs"  # on the head, where the study names no place that lasts longer than a job's own folder
 NAMED = ("data.path", "data.train", "data.val", "data.test", "weights", "model")
@@ -237,7 +238,7 @@ def _check_secrets(files: Mapping[PurePosixPath, Path], texts: Iterable[str], se
     if any(PASSWORD.search(text) for text in texts):
         message = "holds an address with a password, which would be sent and shown; keep it in ~/.pgpass on the nodes"
         problems.append(Problem("study", message))
-    if secret:
+    if len(secret) >= SHORTEST:
         held = [
             file for file in files.values() if file.stat().st_size <= SEARCHED and secret.encode() in file.read_bytes()
         ]

@@ -198,7 +198,7 @@ def test_with_uv_the_nodes_install_what_is_here(study: Path) -> None:
 
     sent = with_requirements(parcel(study), "2.60.0")
     assert "ray[default,train,tune]==2.60.0" in sent.texts[PurePosixPath("requirements.txt")]
-    command = jobs.entrypoint(sent, "/runs/tiny-1", "python", uv=True)
+    command = jobs.entrypoint(sent, "/runs/tiny-1", None, uv=True)
     words = command.partition('"$PPID"')[2].split()
     assert words[:6] == ["uv", "run", "--no-project", "--python", "python3", "--with-requirements"]
     assert words[6:11] == ["requirements.txt", "python", "-m", "search", "run"]

@@ -54,7 +54,7 @@ def fetched(cluster: Head, submitted: subprocess.CompletedProcess[str]) -> Path:
 
 @pytest.mark.parametrize(
     ("token", "sentence"),
-    [(None, "asks for a token, and there is none here"), ("wrong", "does not take the token of RAY_AUTH_TOKEN")],
+    [(None, "asks for a token, and there is none here"), ("f" * 64, "does not take the token of RAY_AUTH_TOKEN")],
     ids=["no token", "a wrong token"],
 )
 def test_without_the_right_token_nothing_runs_and_the_way_out_is_told(

@@ -138,6 +138,7 @@ def test_a_file_that_may_hold_secrets_is_refused_by_its_name(images: Path, name:
 def test_a_file_that_holds_the_token_is_refused(own: Path) -> None:
     (own / "my_net.py").write_text("TOKEN = '0123456789abcdef'\n")
     assert complaint(own, secret="0123456789abcdef").startswith(f"{own / 'my_net.py'}: holds the cluster's token")
+    assert sent_for_study(own, secret="TOKEN")  # a token that is a word is found in any text
 
 
 def test_an_address_with_a_password_is_refused_in_the_study_and_after_o(own: Path) -> None:
