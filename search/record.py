@@ -24,7 +24,8 @@ ATTRIBUTES = (
     *("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "threads"),
     *("boundary", "cache", "cache_reason"),
 )
-CHANGE = "weight_change"
+CHANGE, COMPUTING = "weight_change", "computing"
+NESTED = (CHANGE, COMPUTING)  # Tune hands on nested values under joined names
 RETRIED = "retried"
 Result = Mapping[str, Any]
 
@@ -69,11 +70,9 @@ def epoch(live: Live, result: Result) -> None:
     for name in ATTRIBUTES:
         if name in result:
             live.trial.set_user_attr(name, result[name])
-    changes = {
-        name.removeprefix(f"{CHANGE}/"): value for name, value in result.items() if name.startswith(f"{CHANGE}/")
-    }
-    if changes:  # by block: Tune hands on nested values under joined names
-        live.trial.set_user_attr(CHANGE, changes)
+    for name in NESTED:
+        if inside := {key.removeprefix(f"{name}/"): kept for key, kept in result.items() if key.startswith(f"{name}/")}:
+            live.trial.set_user_attr(name, inside)
     live.trial.set_user_attr("seconds", live.seconds)
 
 

@@ -6,11 +6,13 @@ in the middle of one goes on with the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pandas as pd
 
 from search.clock import Clock
@@ -20,7 +22,7 @@ from search.results import load
 from search.results.allocation import next_seeds
 from search.results.evidence import measured_on
 from search.sampler import StudySearcher
-from search.storage import CONFIRM
+from search.storage import CONFIRM, load_studies
 from trainables.config import TrialConfig
 
 
@@ -40,11 +42,19 @@ class SeedRounds:
         """What is trained whatever comes out."""
         return for_confirmation(self.wanted, seed=self.search_seed)
 
+    @cached_property
+    def _studies(self) -> Mapping[str, optuna.Study]:
+        return load_studies(self.run_dir)  # kept open: a journal is long, and little is new from round to round
+
+    @cached_property
+    def _search_cost(self) -> float:
+        trials = load.trials_of(self._studies)
+        return float(trials.loc[trials["stage"] != "confirm", "cost"].sum())
+
     def following(self) -> list[Proposal]:
         """Return the next round's trials, those that were asked for before left out; none when all is done."""
-        trials, _ = load.load(self.run_dir)
-        there = trials[trials["stage"] == "confirm"]
-        asked = set(zip(there["key"], there["seed"], strict=True))
+        trials = load.trials_of({CONFIRM: self._studies[CONFIRM]})
+        asked = set(zip(trials["key"], trials["seed"], strict=True))
         for number in range(min(first for *_, first in self.wanted), self.seeds):
             chosen = self._round(trials, number)
             if not chosen:
@@ -58,7 +68,7 @@ class SeedRounds:
         """Return the trials of the round with seed ``number``, decided on the earlier seeds."""
         strategies = {strategy.key: (strategy, role) for strategy, role, _ in self.wanted}
         numbers = trials["seed"].map(lambda seed: seed_number(seed, self.search_seed))
-        earlier = trials[(trials["stage"] == "confirm") & (numbers < number)]
+        earlier = trials[numbers < number]
         ended = earlier[(earlier["state"] == "complete") & earlier["key"].isin(strategies)]
         if ended.empty:
             return []
@@ -70,7 +80,7 @@ class SeedRounds:
             {key: 0.0 if due[key] else cost for key, cost in each.items()},
             done=number,
             seeds=self.seeds,
-            left=float(trials.loc[trials["stage"] != "confirm", "cost"].sum()) - spent,
+            left=self._search_cost - spent,
             mode=self.mode,
         )
         seed = fresh_seed(self.search_seed, number)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from search.clock import Clock
@@ -91,7 +92,7 @@ def check(resolved: Resolved) -> Checked:
     data = None
     try:
         data = load(shared.data, TASKS[shared.task].modality, shared.code_path)
-        problems += _check_resplit(resolved.config, data)
+        problems += check_resplit(resolved.config, data)
     except BadInput as error:
         problems += error.problems
     try:
@@ -106,7 +107,7 @@ def check(resolved: Resolved) -> Checked:
     return Checked(resolved, shared, data, blocks, space, model.dropped)
 
 
-def _check_resplit(config: StudyConfig, data: Dataset) -> list[Problem]:
+def check_resplit(config: StudyConfig, data: Dataset) -> list[Problem]:
     """Return what is wrong with the splits of the fresh seeds: each needs every class, in train as in val."""
     if not config.finalists.resplit:
         return []
@@ -142,7 +143,13 @@ def versions() -> dict[str, str]:
     """Return what the study runs on: Python, the packages that decide what a trial computes, the machine."""
     packages = {name: _version(name) for name in COMPUTING}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-    return {"python": platform.python_version(), **packages, "machine": machine}
+    return {"python": platform.python_version(), **packages, "machine": machine, "environment": _environment()}
+
+
+def _environment() -> str:
+    """Return the number of packages that are installed, and a hash over their versions: equal where all are equal."""
+    names = sorted({f"{each.name.lower()}=={each.version}" for each in distributions() if each.name})
+    return f"{len(names)} packages, hash {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:12]}"
 
 
 def _version(name: str) -> str:

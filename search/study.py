@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from search.clock import Clock
+from search.commit import commits
 from search.errors import ExitCode, StudyFailed, concerns, unwritable
 from search.layering import Resolved, dump, resolve
 from search.lock import hold
@@ -134,6 +135,7 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         "classes": list(checked.dataset.classes),
         "controls": {name: strategy.key for name, strategy in controls.items()},
         "versions": versions(),
+        "commits": commits(checked.resolved.path.absolute()),
         "warnings": list(checked.dataset.warnings),
     }
     for name, value in facts.items():

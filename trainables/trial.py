@@ -66,6 +66,7 @@ class StrategyTrial(tune.Trainable):
 
     def step(self) -> Result:
         """Train one epoch."""
+        first: Result = {}
         if self._run is None:
             device = devices.choose(len(ray.get_gpu_ids()))
             devices.forget_peak_memory(device)
@@ -76,9 +77,10 @@ class StrategyTrial(tune.Trainable):
                 after = checkpoint.load_progress(self._run, self._order.progress, after)
             self._pace = checkpoint.Pace()
             self._epochs = train(self._run, after=after)
+            first = {"computing": devices.computing(device)}
         epoch = next(self._epochs)
         last = epoch.epoch == self._order.config.epochs or epoch.failure is not None
-        result = _result(epoch) | dict(self._run.facts) | {"done": last, "should_checkpoint": False}
+        result = _result(epoch) | first | dict(self._run.facts) | {"done": last, "should_checkpoint": False}
         result["peak_memory_mb"] = devices.peak_memory_mb(self._run.device)
         if last and epoch.failure is None:
             result["weight_change"] = _weight_change(self._run, self._start)

@@ -22,6 +22,15 @@ METHOD = (
     "examples. Clear, tie and not enough evidence correct for all rivals by Holm's procedure. P(best) is the "
     "probability of being the best of the table on validation."
 )
+RESPLIT = (
+    "Every fresh seed dealt train and validation anew, so that the intervals know that chance too; the test set is "
+    "one. A validation example that several seeds measured counts as one."
+)
+
+
+def method(content: Report) -> str:
+    """Return how winner and intervals came about."""
+    return f"{METHOD} {RESPLIT}" if content.resplit else METHOD
 
 
 def gains(content: Report) -> list[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from search.report import trust
 from search.report.content import Report
 from search.report.hours import cut_lines
-from search.report.rounding import number
+from search.report.rounding import number, share
 from search.report.styles import LOOKS
+from search.results.explored import ALL
+from spaces.every import MOST
 
 SHOWN = 5  # names in a list
 FEW = "few trials: a hint at most"
@@ -48,6 +50,27 @@ def mattered(importance: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def explored(content: Report) -> pd.DataFrame:
+    """Return how much of the space the search tried: of its strategies, by stratum, and of each dimension."""
+    rows = [
+        {
+            "Of the space": _scope(str(row["scope"]), str(row["name"])),
+            "Tried": str(row["tried"]),
+            "Of": "uncounted" if pd.isna(row["of"]) else str(row["of"]),
+            "Counted": row["unit"],
+            "Trials": str(row["trials"]),
+        }
+        for row in content.explored.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _scope(scope: str, name: str) -> str:
+    if scope == "dimension":
+        return name
+    return "all strategies" if name == ALL else f"stratum {name}"
 
 
 def rungs(content: Report) -> pd.DataFrame:
@@ -120,16 +143,32 @@ def search_lines(content: Report) -> list[str]:
         f"{told['pruned']} stopped early, {told['failed']} failed; "
         f"{told['reused']} proposals repeated an earlier strategy and were not trained."
     ]
+    lines += _share_explored(content.explored)
     if optimism is not None:
         lines.append(f"The winner's search score was {optimism:+.4f} against its mean test score (optimism).")
     return [*lines, *cut_lines(content.cut, content.hours)]
+
+
+def _share_explored(explored: pd.DataFrame) -> list[str]:
+    if explored.empty:
+        return []
+    tried, there = explored.iloc[0]["tried"], explored.iloc[0]["of"]
+    if pd.isna(there):
+        why = f"real numbers, or above {MOST:,}"
+        return [f"The space has more strategies than can be counted ({why}); {tried} were tried."]
+    return [f"Of the {there} strategies of the space {tried} were tried ({share(tried / there)})."]
 
 
 def failures(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the reasons for which trials failed, those of one reason together."""
     failed = trials[trials["state"] == "failed"]
     rows = [
-        {"Trials": str(len(alike)), "Stage": stage, "Reason": str(reason), "Which": _few(alike["trial"].tolist())}
+        {
+            "Trials": str(len(alike)),
+            "Stage": stage,
+            "Reason": str(reason) if isinstance(reason, str) else "not recorded",
+            "Which": _few(alike["trial"].tolist()),
+        }
         for (stage, reason), alike in failed.groupby(["stage", "reason"], sort=False, dropna=False)
     ]
     return pd.DataFrame(rows)
@@ -140,8 +179,9 @@ def command(run_dir: Path) -> str:
     return f"thawline run {run_dir / 'study.yaml'}"
 
 
-def reproduce(facts: Mapping[str, Any]) -> list[str]:
+def reproduce(content: Report) -> list[str]:
     """Return what else it takes to run the study again."""
+    facts = content.facts
     beside = f"The study file belongs in {facts.get('folder')}, where the modules it names are found."
     versions = ", ".join(f"{name} {version}" for name, version in (facts.get("versions") or {}).items())
     return [
@@ -149,6 +189,7 @@ def reproduce(facts: Mapping[str, Any]) -> list[str]:
         f"Split {facts.get('split_hash', '-')}, space {facts.get('space_hash', '-')}. Every trial's seed stands in "
         "tables/trials.csv; one trial again: thawline trial RUN_DIR TRIAL.",
         *([f"Ran with {versions}."] if versions else []),
+        *(f"{line}." for line in (trust.commit_line(facts), trust.computing_line(content.computing)) if line),
     ]
 
 

@@ -18,8 +18,8 @@ from spaces.strategy import to_point
 
 WHY: Mapping[Purpose, str] = {
     "accuracy": "Best on validation.",
-    "cost": "Cheapest to train of those that the winner is not shown to beat.",
-    "size": "Fewest weights to train and to store of those that the winner is not shown to beat.",
+    "cost": "Cheapest to train of those at most the margin behind that the winner is not shown to beat.",
+    "size": "Fewest weights to train and to store of those at most the margin behind, not shown to be beaten.",
 }
 
 

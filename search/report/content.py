@@ -21,6 +21,7 @@ from search.results.borders import COLUMNS as BORDERS
 from search.results.borders import borders
 from search.results.compare import rivals
 from search.results.compute import Compute, compute
+from search.results.explored import explored
 from search.results.importance import importance
 from search.results.intervals import Interval
 from search.results.leaderboard import COLUMNS as BOARD
@@ -45,6 +46,7 @@ class Report:
     metric: str
     mode: str
     classes: tuple[str, ...]
+    resplit: bool  # whether every confirmation seed dealt train and validation anew
     # The tables of the run folder.
     trials: pd.DataFrame
     epochs: pd.DataFrame
@@ -64,6 +66,7 @@ class Report:
     # What mattered, and what the search did.
     optimism: Mapping[str, float | None]
     promised: pd.DataFrame  # `search.results.winner.PROMISED`
+    explored: pd.DataFrame  # `search.results.explored.COLUMNS`: how much of the space was seen
     importance: pd.DataFrame  # `search.results.importance.COLUMNS`
     funnel: pd.DataFrame  # `search.results.pruning.FUNNEL`
     agreement: pd.DataFrame  # `search.results.pruning.AGREEMENT`: was pruning safe?
@@ -76,6 +79,7 @@ class Report:
     cut: Cut
     hours: float | None
     facts: Mapping[str, Any]  # what the stages wrote down: hashes, finalists, decision, openings, versions
+    computing: tuple[Mapping[str, Any], ...]  # devices, threads and torch's switches, with the number of trials each
 
     def as_json(self) -> dict[str, Any]:
         """Return ``report.json``."""
@@ -95,14 +99,21 @@ class Report:
             "missing": list(self.missing),
             "optimism": dict(self.optimism),
             "promised": _rows(self.promised),
+            "explored": _rows(self.explored),
             "importance": _rows(self.importance),
             "funnel": _rows(self.funnel),
             "agreement": _rows(self.agreement),
             "borders": _rows(self.borders),
             "search": dict(self.search),
+            "resplit": self.resplit,
             "compute": self.compute.as_json(),
             "checks": [asdict(check) for check in self.checks],
             "cut": self.cut,
+            "versions": {
+                **self.facts.get("versions", {}),
+                "commits": self.facts.get("commits", {}),
+                "computing": list(map(dict, self.computing)),
+            },
             "decided_at": decision.get("at"),
             "test_opened_at": openings[0]["at"] if openings else None,
             "test_openings": openings,
@@ -134,14 +145,15 @@ def gather(run_dir: Path) -> Report:
     trials, epochs, facts = recorded.trials, recorded.epochs, recorded.facts
     predictions = evidence.all_predictions(run_dir, evidence.confirmed_of(trials))
     space = study_space(config, facts["blocks"]) if "blocks" in facts else None
-    rungs = rungs_of(config, space) if space and config.search.scheduler == "stratified" else None
+    rungs = rungs_of(config, space) if space and config.search.scheduler != "none" else None
+    apart = config.search.scheduler == "stratified"
     decision = read_decision(facts[evidence.DECISION]) if evidence.DECISION in facts else None
     tested = facts.get(evidence.TEST_OPENED) and trials["test_score"].notna().any()
     if decision and tested and space:
         answer = _answer(run_dir, config, decision, recorded, predictions, space)
     else:
         answer = _no_answer(run_dir, trials, facts)
-    agreement = pruning.agreement(trials, epochs, rungs, config.metric.mode)
+    agreement = pruning.agreement(trials, epochs, rungs, config.metric.mode, apart=apart)
     spent = compute(trials, search_seed=config.search.seed, seeds=config.finalists.seeds)
     cut, hours = what_was_cut(facts, trials), config.budget.hours
     known = {name: value for name, value in vars(answer).items() if name != "against_rule"}
@@ -150,6 +162,7 @@ def gather(run_dir: Path) -> Report:
         metric=config.metric.name,
         mode=config.metric.mode,
         classes=tuple(facts.get("classes", ())),
+        resplit=config.finalists.resplit,
         trials=trials,
         epochs=epochs,
         predictions=predictions,
@@ -159,8 +172,9 @@ def gather(run_dir: Path) -> Report:
         missing=parts.missing(facts, trials),
         optimism=parts.optimism(answer.promised),
         kinds=kinds_tried(trials, config.metric.mode),
+        explored=explored(trials, space),
         importance=importance(trials, epochs, space.names if space else ()),
-        funnel=pruning.funnel(trials, epochs, rungs),
+        funnel=pruning.funnel(trials, epochs, rungs, apart=apart),
         agreement=agreement,
         search=parts.search_counts(trials),
         compute=spent,
@@ -175,10 +189,13 @@ def gather(run_dir: Path) -> Report:
             cut=cut,
             hours=hours,
             mode=config.metric.mode,
+            resplit=config.finalists.resplit,
+            computing=recorded.computing,
         ),
         cut=cut,
         hours=hours,
         facts=facts,
+        computing=recorded.computing,
     )
 
 
@@ -202,9 +219,9 @@ def _answer(
     chosen = confirmed.loc[confirmed["key"] == decision.recommended, "trial"].tolist()
     return _Answer(
         leaderboard=board,
-        verdict=parts.verdict(decision, board, test, controls, metric, len(facts[evidence.TEST_OPENED])),
+        verdict=parts.verdict(decision, board, costs, test, controls, metric, len(facts[evidence.TEST_OPENED])),
         gains=parts.gains(board, decision.recommended),
-        picks=picks(decision, board, costs, against, space.names),
+        picks=picks(decision, board, costs, against, space.names, margin=config.finalists.margin),
         lost=parts.lost(board, against, test, decision.winner, mode),
         pareto=costs,
         next_step=next_step.after(decision, val, at, config, run_dir),

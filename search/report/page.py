@@ -47,6 +47,7 @@ MATTERED = {
     "borders": "Where the winner lies in what was searched.",
 }
 DID = {
+    "explored": "How much of the space was tried; trials: those that belong there, or have the dimension.",
     "rungs": "Was pruning safe? Each rung's order against that at the end, of the survivors.",
     "promised": "What the search promised of each confirmed strategy, and what came of it.",
     "failures": "Trials that failed, those of one reason together.",
@@ -137,18 +138,21 @@ def page_of(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> 
         rule=answer.rule(content.rule),
         cards=cards(content),
         leaderboard=_leaderboard(content.leaderboard, content.metric) if len(content.leaderboard) else None,
-        method=answer.METHOD,
+        method=answer.method(content),
         figures={
             section: [_drawn(drawings[name]) for name, place in SECTION_OF.items() if place == section]
             for section in SECTION_OF.values()
         },
         mattered=_tables(MATTERED, (audit.mattered(content.importance), audit.borders(content))),
         search=audit.search_lines(content),
-        did=_tables(DID, (audit.rungs(content), audit.promised(content), audit.failures(content.trials))),
+        did=_tables(
+            DID,
+            (audit.explored(content), audit.rungs(content), audit.promised(content), audit.failures(content.trials)),
+        ),
         lost=_lost(content),
         trust=content.checks,
         command=audit.command(run_dir),
-        reproduce=audit.reproduce(content.facts),
+        reproduce=audit.reproduce(content),
         study=(run_dir / "study.yaml").read_text(encoding="utf-8"),
         glossary=audit.GLOSSARY,
     )

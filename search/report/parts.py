@@ -63,15 +63,22 @@ def missing(facts: Mapping[str, Any], trials: pd.DataFrame) -> tuple[str, ...]:
 
 
 def verdict(
-    decision: Decision, board: pd.DataFrame, test: Sample, controls: Mapping[str, str], metric: str, openings: int
+    decision: Decision,
+    board: pd.DataFrame,
+    pareto: pd.DataFrame,
+    test: Sample,
+    controls: Mapping[str, str],
+    metric: str,
+    openings: int,
 ) -> dict[str, Any]:
     """Return the verdict of a study that came to its end."""
     rows = by_key(board)
+    cost = plain(by_key(pareto)[decision.recommended])["cost_share"]
     chosen = rows[decision.recommended]
     shown = test.interval(decision.recommended)
     gain = against(test, decision.recommended, controls.get("full"))
     seeds = int(chosen["seeds"])
-    told = sentences.verdict(decision, str(chosen["strategy"]), metric, shown, seeds, test.examples, gain)
+    told = sentences.verdict(decision, str(chosen["strategy"]), metric, shown, seeds, test.examples, gain, cost)
     return {
         "label": decision.label,
         "sentence": told + sentences.opened(openings),

@@ -13,14 +13,23 @@ ITSELF = Interval(0.0, 0.0, 0.0)  # the difference of a strategy to itself
 
 
 def verdict(
-    decision: Decision, strategy: str, metric: str, test: Interval, seeds: int, examples: int, gain: Interval | None
+    decision: Decision,
+    strategy: str,
+    metric: str,
+    test: Interval,
+    seeds: int,
+    examples: int,
+    gain: Interval | None,
+    cost: float | None = None,
 ) -> str:
     """Return the report's first sentences: what to use, how good it is, against what, and how sure that is.
 
-    ``gain`` is to default full fine-tuning; None where that is what is recommended, or was not confirmed.
+    ``gain`` is to default full fine-tuning; None where that is what is recommended, or was not confirmed. ``cost``
+    is that of a training as a share of its own, which is counted and has no uncertainty.
     """
     counted = f"{_count(seeds, 'seed')} x {_count(examples, 'example')}"
-    against = f", {points(gain)} against default full fine-tuning" if gain else ""
+    paid = f" at {100 * cost:.{0 if cost >= 0.1 else 1}f} % of its cost" if cost is not None else ""
+    against = f", {points(gain)} against default full fine-tuning{paid}" if gain else ""
     return f"Use {strategy}: test {metric} {percent(test)}, {counted}{against}. {certainty(decision)}"
 
 
@@ -33,6 +42,8 @@ def certainty(decision: Decision) -> str:
         case "tie":
             same = "the winner and the cheapest of them" if decision.recommended == decision.winner else "the cheapest"
             return f"A tie: {_count(others, 'other')} cannot be told from the winner within the margin; this is {same}."
+        case "not enough evidence" if not others:
+            return "Not enough evidence: nothing else was confirmed that it could be held against."
         case "not enough evidence":
             return f"Not enough evidence: on validation it cannot be told from {_count(others, 'other')}."
 

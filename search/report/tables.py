@@ -69,8 +69,10 @@ def as_latex(content: Report) -> str:
     board = content.leaderboard
     tested = content.predictions[content.predictions["split"] == "test"]
     count = len(tested) // max(1, tested["trial"].nunique())
+    anew = ", each of which dealt train and validation anew" if content.resplit else ""
     caption = (
-        f"Confirmed strategies of the study {content.name}, by mean validation {content.metric} over n fresh seeds. "
+        f"Confirmed strategies of the study {content.name}, by mean validation {content.metric} over n fresh "
+        f"seeds{anew}. "
         f"Test {content.metric}, and its difference to default full fine-tuning, with 95 % intervals over seeds and "
         f"{count} test examples. Bold: the winner, decided on validation before the test set was opened."
     )

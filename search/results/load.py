@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,13 @@ class Recorded:
     epochs: pd.DataFrame
     weight_change: pd.DataFrame  # trial, block, change: relative to the block's norm, in the network's order
     facts: Mapping[str, Any]  # what the study's stages wrote down
+    computing: tuple[Mapping[str, Any], ...]  # what trials computed on, each way once, with the number of its trials
 
 
 def read(run_dir: Path) -> Recorded:
     """Read the journal of a run, once."""
     studies = load_studies(run_dir)
-    # A trial without its strategy was asked for and never handed out: the run ended in between.
-    found = [(label, trial) for label, trial in _labelled(studies) if "strategy" in trial.user_attrs]
-    trials = pd.DataFrame([_row(label, trial) for label, trial in found], columns=list(TRIAL_COLUMNS))
+    found = _labelled(studies)
     epochs = pd.DataFrame([row for label, trial in found for row in _epochs(label, trial)], columns=list(EPOCH_COLUMNS))
     moved = [
         (label, block, float(change))
@@ -56,7 +56,13 @@ def read(run_dir: Path) -> Recorded:
         for block, change in trial.user_attrs.get("weight_change", {}).items()
     ]
     change = pd.DataFrame(moved, columns=list(CHANGE_COLUMNS))
-    return Recorded(typed(trials), typed(epochs), change, _facts(studies))
+    return Recorded(trials_of(studies), typed(epochs), change, _facts(studies), _computing(found))
+
+
+def trials_of(studies: Mapping[str, optuna.Study]) -> pd.DataFrame:
+    """Return the trials of studies that are open; only what was written since is read."""
+    rows = [_row(label, trial) for label, trial in _labelled(studies)]
+    return typed(pd.DataFrame(rows, columns=list(TRIAL_COLUMNS)))
 
 
 def load(run_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -109,6 +115,7 @@ def _labelled(studies: Mapping[str, optuna.Study]) -> list[tuple[str, FrozenTria
         for name, prefix in ((SEARCH, ""), (CONFIRM, "c"))
         if name in studies
         for trial in studies[name].get_trials(deepcopy=False)
+        if "strategy" in trial.user_attrs  # else it was asked for and never handed out: the run ended in between
     ]
 
 
@@ -126,6 +133,13 @@ def _row(label: str, trial: FrozenTrial) -> dict[str, Any]:
         "cost": sum(record["cost"] for record in _records(trial).values()),
         "cache": kept.get("cache", "off"),  # a trial that never trained read nothing
     }
+
+
+def _computing(found: Sequence[tuple[str, FrozenTrial]]) -> tuple[Mapping[str, Any], ...]:
+    """Return the different ways in which trials computed, the commonest first."""
+    ways = [trial.user_attrs["computing"] for _, trial in found if "computing" in trial.user_attrs]
+    counted = Counter(tuple(sorted(way.items())) for way in ways)
+    return tuple({**dict(way), "trials": count} for way, count in counted.most_common())
 
 
 def _state(trial: FrozenTrial) -> str:

@@ -35,15 +35,23 @@ class Pick:
 
 
 def picks(
-    decision: Decision, board: pd.DataFrame, pareto: pd.DataFrame, rivals: tuple[Rival, ...], names: tuple[str, ...]
+    decision: Decision,
+    board: pd.DataFrame,
+    pareto: pd.DataFrame,
+    rivals: tuple[Rival, ...],
+    names: tuple[str, ...],
+    *,
+    margin: float,
 ) -> tuple[Pick, ...]:
     """Return a pick for each purpose.
 
     The best on validation for accuracy; for cost and for size the cheapest to train and the one with the fewest
-    trainable parameters among those that the winner is not shown to beat.
+    trainable parameters among those that the winner is not shown to beat and whose mean lies at most ``margin``
+    behind: where intervals are wide, much that is far worse is not shown to be.
     """
     rows, costs = by_key(board), by_key(pareto)
-    among = [decision.winner, *decision.tied]
+    near = {rival.name for rival in rivals if rival.gap.mean <= margin}
+    among = [decision.winner, *(key for key in decision.tied if key in near)]
     wanted: dict[Purpose, str] = {
         "accuracy": decision.winner,
         "cost": min(among, key=lambda key: float(costs[key]["cost"])),

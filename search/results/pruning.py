@@ -9,6 +9,7 @@ from search.rungs import Rungs
 from spaces.strata import STRATA
 
 FUNNEL = ("stratum", "epoch", "reached", "stopped")
+TOGETHER = "all"  # the one race in which every stratum runs, where there are no strata
 AGREEMENT = ("stratum", "epoch", "reached", "n", "correlation", "rank_of_best")
 
 
@@ -17,12 +18,13 @@ def searched(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials["stage"] == "search") & (trials["state"] != "reused")]
 
 
-def funnel(trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None) -> pd.DataFrame:
+def funnel(trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None, *, apart: bool = True) -> pd.DataFrame:
     """Return for every rung, and for the last epoch, how many trials came to it and how many it stopped.
 
-    Columns: stratum, epoch, reached, stopped. Trials that the clock stopped are not among the stopped.
+    Columns: stratum, epoch, reached, stopped. Trials that the clock stopped are not among the stopped. Where the
+    strata do not run ``apart``, as with Ray's ASHA, all trials are one race.
     """
-    own = searched(trials)
+    own = _races(trials, apart)
     by_clock = own["reason"].fillna("").str.contains(TIME_WAS_UP, regex=False)
     pruned = own[(own["state"] == "pruned") & ~by_clock]
     rows = []
@@ -33,15 +35,17 @@ def funnel(trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None) -> p
     return pd.DataFrame(rows, columns=list(FUNNEL))
 
 
-def agreement(trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None, mode: str) -> pd.DataFrame:
-    """Return for every rung how well its scores foretold the final ones.
+def agreement(
+    trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None, mode: str, *, apart: bool = True
+) -> pd.DataFrame:
+    """Return for every rung how well its scores foretold the final ones; ``apart`` as in `funnel`.
 
     Columns: stratum, epoch, reached; n, the trials that also reached the last epoch; correlation, Spearman's
     between their scores at the rung and at the end (NaN below 3 trials; of survivors only, so that it
     understates the agreement); rank_of_best, the place that the later best of the stratum had among all
     that reached the rung.
     """
-    own = searched(trials)
+    own = _races(trials, apart)
     ascending = mode == "min"
     rows = []
     for stratum, epoch in _places(own, rungs, last=False):
@@ -65,10 +69,16 @@ def agreement(trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None, m
     return frame.astype({"correlation": "float64", "rank_of_best": "Int64"})
 
 
+def _races(trials: pd.DataFrame, apart: bool) -> pd.DataFrame:
+    """Return the search trials that trained, with the race that each ran in as its stratum."""
+    own = searched(trials)
+    return own if apart else own.assign(stratum=TOGETHER)
+
+
 def _places(trials: pd.DataFrame, rungs: Rungs | None, *, last: bool = True) -> list[tuple[str, int]]:
     if rungs is None:
         return []
-    seen = [stratum for stratum in STRATA if (trials["stratum"] == stratum).any()]
+    seen = [stratum for stratum in (*STRATA, TOGETHER) if (trials["stratum"] == stratum).any()]
     ends = (rungs.epochs,) if last else ()
     return [(stratum, epoch) for stratum in seen for epoch in (*rungs.milestones(stratum), *ends)]
 

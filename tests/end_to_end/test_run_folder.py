@@ -205,6 +205,31 @@ def test_report_json_has_every_field(report: dict[str, Any]) -> None:
     assert {"trials", "pruned", "failed", "seconds"} <= set(report["search"])
 
 
+def test_report_json_says_how_much_of_the_space_was_tried(report: dict[str, Any], searched: pd.DataFrame) -> None:
+    whole, *rest = report["explored"]
+    assert (whole["name"], whole["tried"], whole["trials"]) == ("all", TRIALS, TRIALS)
+    assert whole["of"] > TRIALS  # a space of lists has an end
+    strata = {row["name"]: row for row in rest if row["scope"] == "space"}
+    assert sum(row["tried"] for row in strata.values()) == TRIALS
+    assert sum(row["of"] for row in strata.values()) == whole["of"]
+    dimensions = {row["name"]: row for row in rest if row["scope"] == "dimension"}
+    assert dimensions["head_lr"]["tried"] == searched["head_lr"].nunique()
+    assert dimensions["head_lr"]["of"] == 2
+
+
+def test_report_json_says_what_it_ran_with(report: dict[str, Any], trials: pd.DataFrame) -> None:
+    from importlib.metadata import version
+
+    versions = report["versions"]
+    assert versions["torch"] == version("torch")
+    assert set(versions["commits"]) == {"study", "thawline"}
+    assert versions["commits"]["study"] is None  # a folder that is under no git
+    (way,) = versions["computing"]
+    assert way["trials"] == (trials["state"] != "reused").sum()
+    assert (way["device"], way["threads"], way["deterministic_algorithms"]) == ("cpu", 1, False)
+    assert {"matmul_precision", "cudnn_deterministic", "cudnn_benchmark"} <= set(way)
+
+
 def test_the_rule_is_measured_tried_first_confirmed_and_compared(
     finished: Path, searched: pd.DataFrame, confirmed: pd.DataFrame, report: dict[str, Any]
 ) -> None:

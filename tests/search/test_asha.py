@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
+
 from search.asha import RayAsha
+from search.results.pruning import TOGETHER, agreement, funnel
 from search.rungs import Rungs
 
 EPOCHS = 9
@@ -71,3 +75,31 @@ def test_its_known_flaw_is_kept_a_score_that_is_no_number_goes_on() -> None:
     for trial in range(3):
         asha.decide(trial, "direct", 1, 0.5)
     assert asha.decide(3, "direct", 1, math.nan)
+
+
+def test_what_the_report_says_of_its_one_race_is_what_ray_decided() -> None:
+    random = np.random.default_rng(0)
+    strata = ("head", "direct", "delayed", "scratch")
+    race: Race = {n: (strata[n % 4], rising(*np.sort(random.random(2)).tolist())) for n in range(60)}
+    reached = run(RayAsha(EPOCHS), race)
+    rungs = Rungs(EPOCHS)
+    trials = pd.DataFrame(
+        {"trial": str(n), "stage": "search", "stratum": race[n][0], "reason": "", "epochs": last}
+        | {"state": "complete" if last == EPOCHS else "pruned", "score": race[n][1][last - 1]}
+        for n, last in reached.items()
+    )
+    epochs = pd.DataFrame(
+        {"trial": str(n), "epoch": epoch, "score": race[n][1][epoch - 1]}
+        for n, last in reached.items()
+        for epoch in range(1, last + 1)
+    )
+    told = funnel(trials, epochs, rungs, apart=False)
+    assert set(told["stratum"]) == {TOGETHER}
+    assert told["reached"].tolist()[0] == len(race)
+    assert told["stopped"].sum() == (trials["state"] == "pruned").sum() > 20  # Ray stops nowhere but at these rungs
+    for row, following in zip(told.to_dict("records"), told["reached"].tolist()[1:], strict=False):
+        assert row["reached"] - row["stopped"] == following
+    found = agreement(trials, epochs, rungs, "max", apart=False)
+    assert found["epoch"].tolist() == list(rungs.milestones("direct"))
+    assert found["n"].nunique() == 1
+    assert found["n"].iloc[0] == (trials["state"] == "complete").sum()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from search.config import study_space
 from search.layering import dump, resolve
 from search.results.evidence import DECISION, FINALISTS, TEST_OPENED
 from spaces.controls import controls
-from spaces.presets import Setting, build, defaults
+from spaces.presets import Setting, defaults
 from spaces.strata import stratum
 from spaces.strategy import Strategy, from_point, to_point
 from spaces.suggest import suggest
@@ -24,9 +27,10 @@ TEST = 300
 STUDY = """\
 name: made-up
 task: image-classification
+metric: METRIC
 model: torchvision:mobilenet_v2
 data: {path: images}
-space: standard
+space: SPACE
 budget: {trials: TRIALS, epochs: EPOCHS}
 """
 COMPLETE, PRUNED, FAILED = 1, 2, 3
@@ -83,7 +87,17 @@ class Draw:
 
 
 def write(
-    folder: Path, *, trials: int = 20, epochs: int = 6, stop: bool = True, failed: int = 0, confirmed: int = 3
+    folder: Path,
+    *,
+    trials: int = 20,
+    epochs: int = 6,
+    stop: bool | str = True,
+    failed: int = 0,
+    confirmed: int = 3,
+    metric: str = "accuracy",
+    space: str = "standard",
+    classes: Sequence[str] = CLASSES,
+    alone: bool = False,
 ) -> Path:
     """Write a run of ``trials`` search trials and return its folder.
 
@@ -91,45 +105,58 @@ def write(
         folder: Where to write.
         trials: Of the search; the three controls come on top.
         epochs: Of the budget.
-        stop: Whether two trials in three are stopped after their first epochs.
+        stop: Whether two trials in three are stopped after their first epochs, or ``all`` of them.
         failed: How many of the search trials failed in their first epoch.
         confirmed: Seeds of each confirmed strategy; 0: the run ended before the confirmation.
+        metric: As a study file has it.
+        space: As a study file has it.
+        classes: Their names.
+        alone: Whether every control failed, so that one strategy alone is confirmed.
     """
     random = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "given.yaml").write_text(STUDY.replace("TRIALS", str(trials)).replace("EPOCHS", str(epochs)))
+    values = {"TRIALS": trials, "EPOCHS": epochs, "METRIC": metric, "SPACE": space}
+    (folder / "given.yaml").write_text(re.sub("|".join(values), lambda found: str(values[found[0]]), STUDY))
     resolved = resolve(folder / "given.yaml", look=False)
     (folder / "study.yaml").write_text(dump(resolved))
     setting = Setting("image", "adamw", BLOCKS)
-    space, baselines = build("standard", setting), controls(defaults(setting))
+    searched, baselines = study_space(resolved.config, BLOCKS), controls(defaults(setting))
     baselines = {name: strategy.canonical(BLOCKS) for name, strategy in baselines.items()}
     journal = Journal()
     facts = {"space_hash": "5pace", "split_hash": "5p1it", "blocks": BLOCKS, "folder": str(folder)}
     keys = {name: strategy.key for name, strategy in baselines.items()}
-    journal.study("search", 0, **facts, own_modules=False, classes=CLASSES, controls=keys, warnings=[])
+    journal.study("search", 0, **facts, own_modules=False, classes=list(classes), controls=keys, warnings=[])
     for strategy in baselines.values():
-        journal.trial(0, _curve(random, epochs), COMPLETE, **_attributes(strategy, "control", 0, epochs))
-    drawn = [suggest(space, Draw(random)).canonical(BLOCKS) for _ in range(trials)]
+        kept = _attributes(strategy, "control", 0, epochs)
+        journal.trial(0, _curve(random, epochs), FAILED if alone else COMPLETE, **kept)
+    drawn = [suggest(searched, Draw(random)).canonical(BLOCKS) for _ in range(trials)]
     for number, strategy in enumerate(drawn):
         scores = _curve(random, epochs)
         if number < failed:
             kept = _attributes(strategy, "search", 0, 1) | {"reason": "out of memory <on> 1 & 2"}
             journal.trial(0, [float("nan")], FAILED, **kept)
-        elif stop and number % 3:
-            last = min(epochs - 1, 1 if number % 3 == 1 else 3)
+        elif stop == "all" or (stop and number % 3):
+            last = min(epochs - 1, 3 if number % 3 == 2 else 1)
             journal.trial(0, scores[:last], PRUNED, **_attributes(strategy, "search", 0, last))
         else:
             journal.trial(0, scores, COMPLETE, **_attributes(strategy, "search", 0, epochs))
     journal.study("confirm", 1)
     if confirmed:
-        chosen = {strategy.key: strategy for strategy in (drawn[-1 - (trials - 1) % 3], *baselines.values())}
-        _confirm(journal, folder, chosen, confirmed, epochs, random)
+        finalists = [] if stop == "all" else [drawn[-1 - (trials - 1) % 3]]
+        chosen = {each.key: each for each in (*finalists, *(() if alone else baselines.values()))}
+        _confirm(journal, folder, chosen, confirmed, epochs, random, len(classes))
     (folder / "optuna.journal").write_text("\n".join(journal.lines) + "\n")
     return folder
 
 
 def _confirm(
-    journal: Journal, folder: Path, chosen: dict[str, Strategy], seeds: int, epochs: int, random: np.random.Generator
+    journal: Journal,
+    folder: Path,
+    chosen: dict[str, Strategy],
+    seeds: int,
+    epochs: int,
+    random: np.random.Generator,
+    classes: int,
 ) -> None:
     order = list(chosen)
     journal.facts(1, **{FINALISTS: {"keys": order[:1], "at": "2026-01-01T01:00:00+00:00"}})
@@ -140,7 +167,8 @@ def _confirm(
             names.append(label)
             right = 0.9 - 0.1 * place + 0.01 * seed
             scores = {
-                split: _predict(folder / "checkpoints" / label, split, right, random) for split in ("val", "test")
+                split: _predict(folder / "checkpoints" / label, split, right, random, classes)
+                for split in ("val", "test")
             }
             role = "control" if place else "finalist"
             kept = _attributes(strategy, "confirm", seed + 1, epochs) | {"role": role, "key": key}
@@ -148,14 +176,16 @@ def _confirm(
             kept |= {"checkpoint": f"checkpoints/{label}", "weight_change": moved, "test_score": scores["test"]}
             curve = [*_curve(random, epochs)[:-1], scores["val"]]
             journal.trial(1, curve, COMPLETE, **kept)
-    decision = {"winner": order[0], "label": "clear", "tied": [], "recommended": order[0], "order": order}
+    label = "clear" if len(order) > 1 and seeds > 1 else "not enough evidence"
+    tied = order[1:] if seeds == 1 else []
+    decision = {"winner": order[0], "label": label, "tied": tied, "recommended": order[0], "order": order}
     journal.facts(1, **{DECISION: {**decision, "at": "2026-01-01T02:00:00+00:00", "earlier": []}})
     journal.facts(1, **{TEST_OPENED: [{"at": "2026-01-01T03:00:00+00:00", "trials": names}]})
 
 
-def _predict(folder: Path, split: str, right: float, random: np.random.Generator) -> float:
-    labels = np.arange(TEST) % len(CLASSES)
-    predicted = np.where(random.random(TEST) < right, labels, (labels + 1) % len(CLASSES))
+def _predict(folder: Path, split: str, right: float, random: np.random.Generator, classes: int) -> float:
+    labels = np.arange(TEST) % classes
+    predicted = np.where(random.random(TEST) < right, labels, (labels + 1) % classes)
     predictions.write(folder, split, [str(index) for index in range(TEST)], labels.tolist(), predicted.tolist())
     return float((labels == predicted).mean())
 

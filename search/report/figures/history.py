@@ -10,6 +10,7 @@ import pandas as pd
 from search.report.figures.figure import Axis, Bar, Drawing, Figure, Line, Missing, Point, Points
 from search.report.figures.maps import UNFINISHED, whole
 from search.report.styles import KINDS, families
+from search.results.pruning import TOGETHER
 
 MOST_CURVES = 32
 KIND_OF_STRATUM = {"head": "probe", "direct": "top", "delayed": "gradual", "scratch": "scratch"}
@@ -59,6 +60,9 @@ def rung_funnel(funnel: pd.DataFrame) -> Drawing:
     if funnel.empty:
         return Missing(name, title, "no trial has come to a rung")
     records = funnel.to_dict("records")
+    race = (
+        "All compete in one race." if funnel["stratum"].eq(TOGETHER).all() else "Trials compete within their stratum."
+    )
     bars = tuple(
         Bar(KIND_OF_STRATUM.get(str(row["stratum"]), "plain"), index, float(row["reached"]), str(row["reached"]))
         for index, row in enumerate(records)
@@ -66,8 +70,7 @@ def rung_funnel(funnel: pd.DataFrame) -> Drawing:
     return Figure(
         name,
         title,
-        "Search trials that came to each rung of their stratum, and to the last epoch. Trials compete within their "
-        "stratum.",
+        f"Search trials that came to each rung, and to the last epoch. {race}",
         Axis("trials", start=0, whole=True),
         Axis("", names=tuple(f"{row['stratum']}: epoch {row['epoch']}" for row in records)),
         bars,

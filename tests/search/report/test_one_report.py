@@ -16,7 +16,7 @@ from search.results.run import report
 from tests.search.report.reading import Element, read, rows
 from tests.support import made_up_run
 
-TABLES = ("importance", "borders", "rungs", "promised", "failures", "lost", "kinds")
+TABLES = ("importance", "borders", "explored", "rungs", "promised", "failures", "lost", "kinds")
 
 
 @pytest.fixture(scope="module")

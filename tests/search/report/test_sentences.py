@@ -25,10 +25,10 @@ def labelled(label: Label, tied: tuple[str, ...], recommended: str = "a") -> Dec
 
 
 def test_the_verdict_names_what_to_use_how_good_it_is_and_how_sure_that_is() -> None:
-    told = sentences.verdict(CLEAR, "top 2", "accuracy", TEST, 5, 400, GAIN)
+    told = sentences.verdict(CLEAR, "top 2", "accuracy", TEST, 5, 400, GAIN, 0.42)
     assert told == (
         "Use top 2: test accuracy 91.20 % (95 % interval 90.62 to 91.78), 5 seeds x 400 examples, "
-        "+3.4 points [+2.1, +4.7] against default full fine-tuning. "
+        "+3.4 points [+2.1, +4.7] against default full fine-tuning at 42 % of its cost. "
         "Clear: on validation it is ahead of every other beyond the uncertainty."
     )
 
@@ -43,6 +43,19 @@ def test_the_verdict_names_what_to_use_how_good_it_is_and_how_sure_that_is() -> 
 )
 def test_the_verdict_says_who_cannot_be_told_from_it(decision: Decision, certainty: str) -> None:
     assert certainty in sentences.verdict(decision, "top 2", "accuracy", TEST, 5, 400, GAIN)
+
+
+def test_a_winner_that_has_no_rival_says_so() -> None:
+    told = sentences.certainty(Decision("a", "not enough evidence", (), "a", ("a",)))
+    assert told == "Not enough evidence: nothing else was confirmed that it could be held against."
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"), [(None, "fine-tuning. "), (0.004, "at 0.4 % of its"), (1.2, "at 120 % of its")]
+)
+def test_the_cost_is_said_where_there_is_something_to_hold_it_against(cost: float | None, said: str) -> None:
+    assert said in sentences.verdict(CLEAR, "top 2", "accuracy", TEST, 5, 400, GAIN, cost)
+    assert "cost" not in sentences.verdict(CLEAR, "full", "accuracy", TEST, 5, 400, None, cost)
 
 
 def test_one_seed_is_said_in_the_place_of_an_interval() -> None:

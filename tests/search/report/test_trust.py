@@ -18,6 +18,7 @@ FACTS: dict[str, Any] = {
     "warnings": [],
     "versions": {"python": "3.11.7"},
     "controls": {"full": "k1"},
+    "commits": {"study": {"hash": "0123456789abcdef", "changed": False}, "thawline": None},
     "decision": {"at": "2026-11-20T10:00:00+00:00", "earlier": []},
     "test_opened": [{"at": "2026-11-20T10:00:01+00:00", "trials": ["c0"]}],
 }
@@ -43,6 +44,7 @@ KNOWN: dict[str, Any] = {
     "compute": Compute(search=100.0, confirmation=60.0, floor=50.0),
     "cut": {},
     "hours": None,
+    "computing": ({"device": "cpu", "threads": 1, "deterministic_algorithms": False, "trials": 8},),
     "mode": "max",
 }
 
@@ -54,7 +56,7 @@ def made(trials: pd.DataFrame = TRIALS, board: pd.DataFrame = BOARD, **changed: 
 
 def test_where_all_is_well_every_check_passes() -> None:
     found = made()
-    assert len(found) == 14
+    assert len(found) == 16
     assert {check.status for check in found.values()} == {"pass"}
 
 
@@ -75,6 +77,19 @@ def test_where_all_is_well_every_check_passes() -> None:
         ),
         ("data", "warn", "2 samples of test", {"facts": {"warnings": ["2 samples of test are exact duplicates"]}}),
         ("versions", "warn", "not recorded", {"facts": {"versions": None}}),
+        ("determinism", "warn", "not recorded", {"computing": ()}),
+        (
+            "determinism",
+            "warn",
+            "8 trials on cpu with 1 thread (deterministic algorithms off); 2 trials on cpu with 4 threads",
+            {"computing": (*KNOWN["computing"], {"device": "cpu", "threads": 4, "cudnn_benchmark": True, "trials": 2})},
+        ),
+        (
+            "commit",
+            "warn",
+            "the study's folder at commit 0123456789ab with changes",
+            {"facts": {"commits": {"study": {"hash": "0123456789abcdef", "changed": True}, "thawline": None}}},
+        ),
         ("baselines", "warn", "the control full", {"facts": {"controls": {"full": "gone"}}}),
         ("test set", "warn", "not opened yet", {"facts": {"test_opened": []}}),
         ("test set", "warn", "opened 2 times", {"facts": {"test_opened": FACTS["test_opened"] * 2}}),
@@ -122,3 +137,14 @@ def test_a_later_decision_of_an_extension_is_no_breach() -> None:
     found = made(facts={"decision": later, "test_opened": [*FACTS["test_opened"], {"at": "2026-11-21T10:00:01+00:00"}]})
     assert found["test set"].status == "warn"
     assert "opened 2 times" in found["test set"].text
+
+
+def test_a_folder_without_git_is_no_warning() -> None:
+    found = made(facts={"commits": {"study": None, "thawline": None}})["commit"]
+    assert (found.status, "under git" in found.text) == ("pass", True)
+
+
+def test_splits_dealt_anew_are_said() -> None:
+    found = made(resplit=True)["one split"]
+    assert found.status == "pass"
+    assert "each fresh seed dealt train and validation anew" in found.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,13 +169,22 @@ RIVALS = (
 def test_what_to_take_is_never_what_the_winner_beats() -> None:
     decision = Decision("a", "not enough evidence", ("b",), "a", ("a", "b", "c"))
     costs = pareto(CONFIRMED, BOARD, "a", "max")
-    accuracy, cost, size = picks(decision, BOARD, costs, RIVALS, ("freezing", "unfrozen_depth"))
+    accuracy, cost, size = picks(decision, BOARD, costs, RIVALS, ("freezing", "unfrozen_depth"), margin=0.01)
     assert [accuracy.key, cost.key, size.key] == ["a", "b", "b"]
     assert (accuracy.gap, cost.gap) == (None, RIVALS[0].gap)
     assert (cost.cost, cost.cost_share) == (60.0, 0.6)
     assert size.dimensions == {"freezing": "top", "unfrozen_depth": 2}
-    alone = picks(Decision("a", "clear", (), "a", ("a", "b", "c")), BOARD, costs, RIVALS, ())
+    alone = picks(Decision("a", "clear", (), "a", ("a", "b", "c")), BOARD, costs, RIVALS, (), margin=0.01)
     assert {pick.key for pick in alone} == {"a"}
+
+
+@pytest.mark.parametrize(("margin", "taken"), [(0.0, "a"), (0.02, "b"), (0.3, "c")])
+def test_what_is_not_shown_to_be_worse_but_looks_it_is_taken_within_the_margin_alone(margin: float, taken: str) -> None:
+    """With intervals as wide as these nothing is beaten, not even what is 20 points behind."""
+    wide = tuple(replace(rival, gap=Interval(rival.gap.mean, -0.5, 0.9), p=1.0, beaten=False) for rival in RIVALS)
+    decision = Decision("a", "not enough evidence", ("b", "c"), "a", ("a", "b", "c"))
+    accuracy, cost, size = picks(decision, BOARD, pareto(CONFIRMED, BOARD, "a", "max"), wide, (), margin=margin)
+    assert (accuracy.key, cost.key, size.key) == ("a", taken, taken)
 
 
 def test_the_front_is_what_nothing_cheaper_beats() -> None:
