@@ -111,7 +111,8 @@ def alternating(subject: Subject, blocks: int, rounds: int, folder: Path) -> tup
     trainings: list[Iterator[Epoch]] = []
     for place in (None, folder):
         with cache_in(place):
-            trainings.append(train(build(config)))
+            # Nothing stops these in between, so that nothing is proven before the last epoch, as in a study's trial.
+            trainings.append(train(build(config), ends=()))
             caching = next(trainings[-1]).caching
         if (caching.cache == "off") != (place is None):
             raise RuntimeError(f"{subject.name}, {blocks} blocks: {caching.cache_reason}")

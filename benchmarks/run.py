@@ -2,9 +2,10 @@
 
     python -m benchmarks.run              all of them
     python -m benchmarks.run startup      those named
+    python -m benchmarks.run study:small  one part of an experiment that has PARTS
 
-An experiment is a module in benchmarks/experiments/ with ``rows()``. The result says on which machine
-it was measured. Exit code 1 where a goal is missed, 2 where there is no such experiment.
+An experiment is a module in benchmarks/experiments/ with ``rows()``, or ``rows(parts)`` and ``PARTS``. The result
+says on which machine it was measured. Exit code 1 where a goal is missed, 2 where there is no such experiment.
 """
 
 from __future__ import annotations
@@ -41,13 +42,22 @@ def machine() -> str:
     return f"{where}, Python {platform.python_version()}"
 
 
-def run(name: str, folder: Path = RESULTS) -> list[Row]:
-    """Run one experiment and write its result."""
-    rows: list[Row] = importlib.import_module(f"benchmarks.experiments.{name}").rows()
+def run(wanted: str, folder: Path = RESULTS) -> list[Row]:
+    """Run one experiment, or one part of it, and write its result."""
+    name, _, part = wanted.partition(":")
+    experiment = importlib.import_module(f"benchmarks.experiments.{name}")
+    rows: list[Row] = experiment.rows((part,)) if part else experiment.rows()
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"name": name, "machine": machine(), "rows": rows}, indent=2, allow_nan=False)
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     return rows
+
+
+def _is_there(wanted: str) -> bool:
+    name, _, part = wanted.partition(":")
+    if name not in names():
+        return False
+    return not part or part in getattr(importlib.import_module(f"benchmarks.experiments.{name}"), "PARTS", ())
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -61,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Run benchmarks.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names())} (default: all)")
     wanted = parser.parse_args(arguments).names or names()
-    if unknown := [name for name in wanted if name not in names()]:
+    if unknown := [name for name in wanted if not _is_there(name)]:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(names())}", file=sys.stderr)
         return 2
     missed = False

@@ -40,6 +40,11 @@ def sentences() -> dict[str, Any]:
     }
 
 
+def short_sentences() -> dict[str, Any]:
+    """Return sentences that all fill 24 tokens, with the two special ones: 1,000 to train on, 300 each to check."""
+    return _good_or_bad(_sentences(lambda _: 22, 1600))
+
+
 def long_sentences() -> dict[str, Any]:
     """Return sentences that all fill 64 tokens, with the two special ones: 1,000 to train on, 300 each to check."""
     return _good_or_bad(_sentences(lambda _: 62, 1600))

@@ -118,7 +118,14 @@ class StudySearcher(Searcher):
         keep = folder if proposal.stage == "confirm" else None
         if keep:
             live.trial.set_user_attr("checkpoint", f"checkpoints/{live.label}")
-        return Order(self._template.model_copy(update=changes), keep, folder, after)
+        return Order(self._template.model_copy(update=changes), keep, folder, after, self._ends(proposal))
+
+    def _ends(self, proposal: Proposal) -> tuple[int, ...] | None:
+        """Return the epochs after which a trial may be stopped, beside its last one; None where time may stop any."""
+        if self._clock.hours is not None:
+            return None
+        staged = self._rungs if proposal.stage == "search" else None
+        return staged.milestones(stratum(proposal.strategy)) if staged else ()
 
     def place(self, trial_id: str) -> tuple[int, str | None]:
         """Return the trial's number and the stratum it competes in, None where it competes in none."""

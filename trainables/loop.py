@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,14 +37,17 @@ class Epoch:
     score: float
     seconds: float
     cost: float  # forward passes of the whole network, see `cost`
-    certificate: str  # of the trial so far: ok, broken, or none where nothing ever was frozen
+    certificate: str | None  # of the trial so far: ok, broken, none where nothing was frozen; None where not proven now
     caching: Caching
     failure: str | None = None
     predictions: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # on validation
 
 
-def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
+def train(run: Run, *, after: int = 0, ends: Collection[int] | None = None) -> Iterator[Epoch]:
     """Train for the configured epochs and yield each one's record.
+
+    ``ends`` are the epochs after which the caller may stop, None for any of them: there, after the
+    last one, before something thaws, and where a trial fails it is proven that frozen stayed frozen.
 
     The same for every trial: 10 % warm-up, then cosine to 0 over all epochs whether or not the
     caller stops earlier; gradient norm clipped at 1. A run whose progress was loaded goes on
@@ -75,7 +78,8 @@ def train(run: Run, *, after: int = 0) -> Iterator[Epoch]:
             losses.append(_train_step(run, part, rows, here.logits))
             if not math.isfinite(losses[-1]):
                 break
-        record = _record(run, epoch, losses, before, started, here.logits, together(begins, told))
+        due = ends is None or epoch in ends or epoch == _end(run, phase)
+        record = _record(run, epoch, losses, before, started, here.logits, together(begins, told), due=due)
         yield record
         if record.failure:
             return
@@ -121,10 +125,14 @@ def _set_rates(run: Run, step: int, per_epoch: int) -> None:
 
 def _epochs_of(run: Run, phase: Phase) -> int:
     """Return in how many epochs of a phase what is recorded would be read; each shows one view."""
-    later = [each.start for each in run.plan.phases if each.start > phase.start]
     data = run.config.data
     views = data.augment_views if data.augment != "none" and isinstance(data.augment_views, int) else 1
-    return math.ceil((min(later, default=run.config.epochs) - phase.start) / views)
+    return math.ceil((_end(run, phase) - phase.start) / views)
+
+
+def _end(run: Run, phase: Phase) -> int:
+    """Return the last epoch of a phase, from 1."""
+    return min((each.start for each in run.plan.phases if each.start > phase.start), default=run.config.epochs)
 
 
 def _train_step(run: Run, part: Part, rows: torch.Tensor, logits: Logits) -> float:
@@ -165,6 +173,8 @@ def _record(
     started: float,
     logits: Logits,
     caching: Caching,
+    *,
+    due: bool,
 ) -> Epoch:
     mean_loss = sum(losses) / len(losses)
     failure = None
@@ -176,12 +186,9 @@ def _record(
             failure = f"diverged: the validation loss is {val_loss} in epoch {epoch}"
     else:
         failure = f"diverged: the training loss is {losses[-1]} in epoch {epoch}, step {len(losses)}"
-    kept = "broken" if certificate(run.network, run.plan.phase(epoch - 1)) != before else "ok"
-    first = run.plan.phase(0)  # freezes the most: what has thawed since had stayed as it was until then
-    if not (first.frozen or first.frozen_buffers):
-        kept = "none"
+    kept = _proof(run, epoch, before) if due or failure else None
     if kept == "broken":
-        failure = f"certificate broken: a frozen parameter or buffer changed in epoch {epoch}"
+        failure = f"certificate broken: a frozen parameter or buffer changed up to epoch {epoch}"
     return Epoch(
         epoch=epoch,
         train_loss=mean_loss,
@@ -194,3 +201,11 @@ def _record(
         failure=failure,
         predictions=predictions,
     )
+
+
+def _proof(run: Run, epoch: int, before: str | None) -> str:
+    """Hold what is frozen against its hash at the start of the phase."""
+    first = run.plan.phase(0)  # freezes the most: what has thawed since had stayed as it was until then
+    if not (first.frozen or first.frozen_buffers):
+        return "none"
+    return "ok" if certificate(run.network, run.plan.phase(epoch - 1)) == before else "broken"

@@ -32,18 +32,21 @@ class Order:
     keep: Path | None  # a folder for weights and predictions of the last epoch, or nothing is kept
     progress: Path | None = None  # a folder for the progress after every epoch but the last, or none is kept
     after: int = 0  # epochs behind it, whose progress lies in that folder
+    ends: tuple[int, ...] | None = None  # the epochs after which it may be stopped, beside its last; None: any
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Order:
         """Read the plain values that `plain` made."""
         keep, progress = (Path(given[name]) if given[name] else None for name in ("keep", "progress"))
-        return cls(TrialConfig(**given["config"]), keep, progress, given["after"])
+        ends = None if given["ends"] is None else tuple(given["ends"])
+        return cls(TrialConfig(**given["config"]), keep, progress, given["after"], ends)
 
     def plain(self) -> dict[str, Any]:
         """Return plain values, as Tune passes them around."""
         folders = {"keep": self.keep, "progress": self.progress}
         plain = {name: str(folder) if folder else None for name, folder in folders.items()}
-        return {"config": self.config.model_dump(mode="json"), **plain, "after": self.after}
+        ends = None if self.ends is None else list(self.ends)
+        return {"config": self.config.model_dump(mode="json"), **plain, "after": self.after, "ends": ends}
 
 
 class StrategyTrial(tune.Trainable):
@@ -76,7 +79,7 @@ class StrategyTrial(tune.Trainable):
             if after and self._order.progress:
                 after = checkpoint.load_progress(self._run, self._order.progress, after)
             self._pace = checkpoint.Pace()
-            self._epochs = train(self._run, after=after)
+            self._epochs = train(self._run, after=after, ends=self._order.ends)
             first = {"computing": devices.computing(device)}
         epoch = next(self._epochs)
         last = epoch.epoch == self._order.config.epochs or epoch.failure is not None
@@ -121,6 +124,8 @@ def _write_predictions(part: Part, split: Split, predicted: NDArray[np.int64], f
 
 def _result(epoch: Epoch) -> Result:
     plain: Result = {name: value for name, value in asdict(epoch).items() if name not in ("predictions", "caching")}
+    if epoch.certificate is None:  # what the last proof said stands
+        del plain["certificate"]
     return plain | asdict(epoch.caching)
 
 

@@ -1,6 +1,6 @@
 """What the proof that frozen stayed frozen costs, as a share of a trial.
 
-The trial is a probe: there it hashes most and trains least.
+The trial is a probe: there it hashes most and trains least; and it may be stopped after any epoch.
 CPU-seconds of one process on one thread; the trial's own certificates are included in its time.
 """
 

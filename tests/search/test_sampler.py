@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from ray.exceptions import RayActorError
 
+from search.clock import Clock
 from search.errors import StudyFailed
 from search.faults import stopped_by
 from search.progress import Event
@@ -64,6 +65,19 @@ def held(run_dir: Path, name: str = "search") -> list[optuna.trial.FrozenTrial]:
     study = load_study(run_dir, name)
     assert study is not None
     return study.get_trials()
+
+
+def test_a_trial_is_told_after_which_epochs_it_may_be_stopped(tmp_path: Path) -> None:
+    control = Proposal(Strategy(Probe(), head_lr=1e-3), "control", 0, "control")
+    for name in ("rungs", "time"):
+        (tmp_path / name).mkdir()
+    search = searcher(tmp_path / "rungs", budget=1, queue=[control])
+    orders = [search.suggest(name) for name in "ab"]
+    assert [order["ends"] for order in orders if isinstance(order, dict)] == [[], list(Rungs(3).milestones("direct"))]
+    timed = searcher(tmp_path / "time", budget=1, queue=[control], clock=Clock(hours=1.0))
+    order = timed.suggest("a")
+    assert isinstance(order, dict)
+    assert order["ends"] is None
 
 
 def test_a_trial_that_reached_the_last_epoch_is_complete_with_every_epoch(tmp_path: Path) -> None:

@@ -212,6 +212,23 @@ def odd():
     assert math.isnan(epochs[0].score)
 
 
+@pytest.mark.parametrize(("ends", "proven"), [(None, [1, 2, 3, 4]), ((), [4]), ((1, 3), [1, 3, 4])])
+def test_frozen_is_proven_wherever_the_trial_may_end(tmp_path: Path, ends, proven: list[int]) -> None:
+    told = list(train(build(tiny_trials.images(tmp_path, epochs=4, strategy=PROBE)), ends=ends))
+    assert [epoch.epoch for epoch in told if epoch.certificate == "ok"] == proven
+    assert {epoch.certificate for epoch in told} <= {"ok", None}
+
+
+def test_a_frozen_tensor_that_moved_is_found_at_the_next_proof(tmp_path: Path) -> None:
+    run = build(tiny_trials.images(tmp_path, epochs=6, strategy=PROBE))
+    told = []
+    for epoch in train(run, ends=(4,)):
+        told.append((epoch.epoch, epoch.certificate))
+        with torch.no_grad():
+            run.network.get_parameter(run.plan.frozen[0]).data.add_(1e-3)
+    assert told == [(1, None), (2, None), (3, None), (4, "broken")]
+
+
 def test_a_frozen_tensor_that_moves_breaks_the_trial(tmp_path: Path) -> None:
     counting = """
 
@@ -231,7 +248,7 @@ def counting():
     config = tiny_trials.images(tmp_path, counting, strategy=PROBE)
     _, epochs = trained(tiny_trials.of_function(config, "counting"))
     assert [(epoch.certificate, epoch.failure) for epoch in epochs] == [
-        ("broken", "certificate broken: a frozen parameter or buffer changed in epoch 1")
+        ("broken", "certificate broken: a frozen parameter or buffer changed up to epoch 1")
     ]
     assert math.isnan(epochs[0].score)
 

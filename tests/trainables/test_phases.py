@@ -116,6 +116,12 @@ def test_in_every_epoch_exactly_the_phase_s_parameters_and_buffers_stay_as_they_
     assert len(run.plan.phases) == len({phase.start for phase in run.plan.phases}) > 1
 
 
+def test_what_thaws_is_proven_before_it_does(code: Path) -> None:
+    run = run_of(code, LpFt(2, 0.25))
+    proven = [epoch.epoch for epoch in train(run, ends=()) if epoch.certificate == "ok"]
+    assert proven == [*(phase.start for phase in run.plan.phases[1:]), run.config.epochs]
+
+
 def test_frozen_parameters_hold_no_optimiser_state_until_they_thaw(code: Path) -> None:
     run = run_of(code, LpFt(2, 0.25))
     names = {id(parameter): name for name, parameter in run.network.named_parameters()}

@@ -25,7 +25,7 @@ from trainables.evaluate import Logits, whole
 from trainables.finetuning.plan import Phase, frozen_prefix
 from trainables.network.boundary import Refused, plan_boundary
 from trainables.network.calls import evaluating
-from trainables.network.recording import record
+from trainables.network.recording import Boundary, Stored, finish, record, replay, tail
 from trainables.run import Part, Run
 
 State = Literal["hit", "built", "off"]
@@ -136,7 +136,7 @@ def _rest(run: Run, index: int, epochs: int, parts: dict[Split, Part]) -> tuple[
             lambda place, split=split, part=part, about=about: fill(run, recipe, split, part, about, place),  # type: ignore[misc]
         )
         built |= new
-    rest = Rest(run, recipe.boundary, kept, parts)
+    rest = Rest(run, recipe.boundary, kept, parts, recipe.tail)
     _check(run, rest, next(iter(parts)))
     return rest, "built" if built else "hit", verdict.reason
 
@@ -196,13 +196,34 @@ def _planned(run: Run, index: int) -> Recipe:
         if isinstance(boundary, Refused):
             raise Unavailable(f"refused: {boundary.reason}")
         records = record(network, boundary, forward, one), record(network, boundary, forward, other)
+        end = tail(network, boundary, forward, one)
+        end = end if end and _holds_in_training(run, boundary, end, one, records[0]) else ()
         with torch.no_grad():
             before = worth.operations(network, lambda: record(network, boundary, forward, one))
             total = worth.operations(network, lambda: forward(network, one))
     length = width(one)
     positions = len(next(iter(records[0].values()))) * (length or 1)
     forms = forms_of(boundary, records, (one, other), half=run.config.activations == "half")
-    return Recipe(boundary, forms, before / positions, total / positions, varies=length is not None)
+    return Recipe(boundary, forms, before / positions, total / positions, varies=length is not None, tail=end)
+
+
+@torch.no_grad()
+def _holds_in_training(run: Run, boundary: Boundary, names: Sequence[str], batch: Any, stored: Stored) -> bool:
+    """Tell whether a tail, found in eval mode, gives what the forward gives in training too.
+
+    A dropout that is no module shows only there. The caller gives the modules their modes back.
+    """
+    if any(list(run.network.get_submodule(name).buffers()) for name in names):  # statistics that this would update
+        return False
+    run.network.train()
+    (leaf,) = boundary.stored
+    with torch.random.fork_rng([run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(0)
+        whole = replay(run.network, boundary, run.task.forward, batch, {leaf.key: stored[leaf.key].clone()})
+        torch.manual_seed(0)
+        short = finish(run.network, names, stored[leaf.key].clone().movedim(0, leaf.axis))
+    run.network.eval()
+    return torch.equal(whole, short)
 
 
 def _moved(batch: Any, device: torch.device) -> Any:

@@ -38,6 +38,7 @@ class Recipe:
     operations: float  # of the frozen part, a sample; of texts, a position
     total: float  # of the whole network
     varies: bool  # with the length of the text
+    tail: tuple[str, ...] = ()  # the modules that make the result of what is stored, if that is all it takes
 
     def bytes(self, positions: float) -> float:
         """Return what a sample of so many positions takes."""

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def build(name: str, *, weights: str, classes: int) -> Model:
     """Return the network ``name`` (a folder or a hub name) with a new head of ``classes`` outputs."""
     with _told(name):
         config = AutoConfig.from_pretrained(name, num_labels=classes)
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = _tokenizer(name)
         if weights == "default":
             network, info = AutoModelForSequenceClassification.from_pretrained(
                 name, num_labels=classes, output_loading_info=True, ignore_mismatched_sizes=True, dtype=STORED_AS
@@ -46,6 +47,12 @@ def build(name: str, *, weights: str, classes: int) -> Model:
         head = _load_file(network, Path(weights))
     network.config.pad_token_id = tokenizer.pad_token_id
     return Model(network, head=head, dropped=dropped, tokenizer=tokenizer)
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(name: str) -> Any:
+    """Return the network's tokenizer, read once per process: nothing of it changes with a trial."""
+    return AutoTokenizer.from_pretrained(name)
 
 
 def package_folder(package: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from trainables.network.calls import Answer, Batch, Call, Forward, Original, answering
+from trainables.network.calls import Answer, Batch, Call, Forward, Original, answering, replaced
 from trainables.network.nested import rebuild, tensors
 from trainables.network.placeholders import Fill, Template, dense_nan, nan, stand_in
 
@@ -92,6 +93,50 @@ def replay(network: nn.Module, boundary: Boundary, forward: Forward, batch: Batc
     Only integers of ``batch`` are read (token ids, masks), and the shapes of the rest.
     """
     return replay_with(network, boundary, forward, batch, stored, dense_nan if boundary.dense else nan)
+
+
+def tail(network: nn.Module, boundary: Boundary, forward: Forward, batch: Batch) -> tuple[str, ...]:
+    """Return the modules that make the result of the one tensor stored, each of what the one before it gave.
+
+    A head's dropout and its layer, as a rule: then nothing else of the forward need run. Empty where
+    something else lies between them, or more is stored.
+    """
+    steps: list[tuple[Call, torch.Tensor, torch.Tensor]] = []
+    seen: Counter[str] = Counter()
+
+    def follow(name: str, original: Original) -> Original:
+        @functools.wraps(original)
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            call = Call(name, seen[name])
+            seen[name] += 1
+            output = original(*args, **kwargs)
+            if len(args) == 1 and not kwargs and isinstance(args[0], torch.Tensor) and isinstance(output, torch.Tensor):
+                steps.append((call, args[0], output))
+            return output
+
+        return noting
+
+    names = [name for name, _ in network.named_modules()]
+    with replaced(network, {name: functools.partial(follow, name) for name in names}), torch.no_grad():
+        result = forward(network, batch)
+    if [leaf.origin for leaf in boundary.stored] != ["input"]:
+        return ()
+    found: list[str] = []
+    taken: torch.Tensor | None = None
+    for call, given, output in steps:
+        if (call == boundary.call) if taken is None else (given is taken):
+            found.append(call.module)
+            taken = output
+            if output is result:
+                return tuple(found)
+    return ()
+
+
+def finish(network: nn.Module, names: Iterable[str], values: torch.Tensor) -> torch.Tensor:
+    """Return what the modules of a `tail` make of ``values``."""
+    for name in names:
+        values = network.get_submodule(name)(values)
+    return values
 
 
 def error(network: nn.Module, boundary: Boundary, forward: Forward, batch: Batch) -> float:

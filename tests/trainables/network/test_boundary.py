@@ -21,7 +21,7 @@ from tests.trainables.network.cut_networks import (
     of_transformers,
 )
 from trainables.network.boundary import Refused, plan_boundaries, plan_boundary
-from trainables.network.recording import Boundary, error, record, replay
+from trainables.network.recording import Boundary, error, finish, record, replay, tail
 
 
 def exact(made: Cut, plan: Boundary) -> bool:
@@ -112,6 +112,22 @@ def test_the_dropout_before_the_classifier_stays_on_the_trained_side():
     made = FAST["bert"]()
     plan = planned(made, len(made.blocks) - 1)
     assert plan.call.module == "dropout"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("bert", ("dropout", "classifier")), ("resnet18", ("fc",)), ("distilbert", ())]
+)
+def test_the_head_alone_makes_the_result_where_nothing_else_lies_between(name, expected):
+    made = FAST[name]()  # DistilBERT calls an activation that is no module
+    plan = planned(made, len(made.blocks) - 1)
+    made.network.eval()
+    assert tail(made.network, plan, made.forward, made.third) == expected
+    stored = record(made.network, plan, made.forward, made.third)
+    if expected:
+        (leaf,) = plan.stored
+        with torch.no_grad():
+            assert torch.equal(finish(made.network, expected, stored[leaf.key]), made.forward(made.network, made.third))
+    assert tail(made.network, planned(made, 1), made.forward, made.third) == ()
 
 
 def test_a_plan_survives_json():
