@@ -62,7 +62,7 @@ def confirm(setup: Setup, room: Slots) -> None:
     rounds = SeedRounds(setup.run_dir, wanted, config.search.seed, seeds, metric.name, metric.mode)
     progress = setup.progress
     template = setup.template.model_copy(update={"resplit": config.finalists.resplit})
-    searcher = RoundSearcher(rounds, template, progress, setup.clock, progress.expect)
+    searcher = RoundSearcher(rounds, template, progress, setup.clock, progress.expect, setup.mirror)
     progress.begin("confirmation", max(len(rounds.floor), searcher.ended), searcher.ended)
     carry_out(searcher, None, room, len(wanted) * seeds)
 
@@ -104,6 +104,8 @@ def open_the_test_set(setup: Setup, room: Slots) -> None:
         study.set_user_attr(TEST_OPENED, [*openings, {"at": now(), "trials": names}])
     orders = [_order(setup, trial).plain() for trial in waiting]
     for trial, score in zip(waiting, measure_test(orders, room), strict=True):
+        if setup.mirror:
+            setup.mirror.bring(f"c{trial.number}", "test")
         optuna.trial.Trial(study, trial._trial_id).set_user_attr("test_score", score)
         study.tell(trial.number, trial.user_attrs["end"]["value"])
 
@@ -111,4 +113,4 @@ def open_the_test_set(setup: Setup, room: Slots) -> None:
 def _order(setup: Setup, trial: optuna.trial.FrozenTrial) -> Order:
     kept = trial.user_attrs
     config = setup.template.model_copy(update={"strategy": kept["strategy"], "seed": kept["seed"]})
-    return Order(config, setup.run_dir.absolute() / kept["checkpoint"])
+    return Order(config, setup.checkpoints(f"c{trial.number}"))

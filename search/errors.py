@@ -8,6 +8,8 @@ from pathlib import Path
 
 from spaces.errors import BadInput
 
+RECORDS = ("optuna.journal", "optuna.json")  # what a run folder is known by: its journal, or where its database is
+
 
 class ExitCode(IntEnum):
     """What the command returns to the shell."""
@@ -65,7 +67,7 @@ def require_run(run_dir: Path) -> None:
     """Refuse a folder that holds no run.
 
     Raises:
-        BadInput: it has no journal.
+        BadInput: it has neither a journal nor the pointer to a database.
     """
-    if not (run_dir / "optuna.journal").is_file():
+    if not any((run_dir / name).is_file() for name in RECORDS):
         raise BadInput.at(str(run_dir), "is no run folder: it holds no optuna.journal (thawline ls runs lists them)")

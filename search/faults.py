@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from ray.exceptions import RayError
 
+from search.database import lost
 from search.errors import unwritable
 from trainables.files import Unwritable
 
@@ -54,7 +55,9 @@ def reason(error: BaseException | None) -> str:
 def stopped_by(fault: Exception, run_dir: Path) -> Exception:
     """Return the error of a study that had to stop: a sentence where the run folder is why, else the fault itself."""
     cause = cause_of(fault)
-    return unwritable(run_dir, cause) if isinstance(cause, OSError | Unwritable) else fault
+    if isinstance(cause, OSError | Unwritable):
+        return unwritable(run_dir, cause)
+    return lost(fault, run_dir) or fault
 
 
 def cause_of(error: BaseException | None) -> BaseException | None:

@@ -19,6 +19,7 @@ from search.static_checks import check_files
 from search.study_file import read_study_file
 from spaces.errors import BadInput, Problem
 from trainables.files import Unwritable, put
+from trainables.remote import RemotePath, is_uri
 
 if TYPE_CHECKING:
     from search.progress import Progress
@@ -30,14 +31,22 @@ MAY_CHANGE = ("budget.trials", "budget.hours", "finalists.count", "finalists.see
 LAST_FACT = "warnings"  # of those that are written down before the first trial
 
 
-def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, json: bool = False, quiet: bool = False) -> Results:
+def resume(
+    run_dir: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    to: str | Path | None = None,
+    json: bool = False,
+    quiet: bool = False,
+) -> Results:
     """Go on with a run that was stopped, killed or is to be extended, to its report.
 
     Trials that have ended stay. Those that had not go on from their last checkpoint, under the same
     number; what they had reported is not written again.
 
     Args:
-        run_dir: The run folder.
+        run_dir: The run folder; or the URI of a mirrored one, which is copied here first and goes on being mirrored.
+        to: Where such a copy is made: a new or empty folder; default: ``runs/<its name>`` in the current folder.
         overrides: ``key=value`` strings as after ``-o``: ``budget.trials``, ``budget.hours``, ``resources.*``,
             ``finalists.count``, ``.seeds`` and ``.margin``. They are written into the run's study file.
         json: Write one JSON line per event to standard output instead of plain lines to standard error.
@@ -47,12 +56,13 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, json: bool = F
         BadInput: there is nothing to go on with, the data or the space changed, or another process has the run.
         StudyFailed: no trial could be used, Ray could not be reached, or the run folder could not be written.
     """
+    from search.mirror import MIRROR
     from search.progress import Progress
     from search.setup import check
     from search.storage import repair
     from search.study import finish
 
-    run_dir = Path(run_dir)
+    target, run_dir = _here(run_dir, to)
     resolved, facts = reread(run_dir, overrides)
     checked = check(resolved)
     _same_study(checked, facts, run_dir)
@@ -65,7 +75,19 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, json: bool = F
             raise unwritable(run_dir, error) from error
         template = checked.template
         progress = Progress(total=0, metric=template.metric, mode=template.mode, as_json=json, quiet=quiet)
-        return finish(_setup(checked, facts, run_dir, progress))
+        return finish(_setup(checked, facts, run_dir, progress, target or facts.get(MIRROR)))
+
+
+def _here(run_dir: str | Path, to: str | Path | None) -> tuple[str | None, Path]:
+    """Return the URI that the run is mirrored to, where it was named by it, and its folder on this machine."""
+    if not is_uri(str(run_dir)):
+        if to is not None:
+            raise BadInput.at("--run-dir", f"is for a mirrored run, named by its URI; {run_dir} is here already")
+        return None, Path(run_dir)
+    from search.mirror import pull
+
+    source = RemotePath(str(run_dir))
+    return source.uri, pull(source, Path(to) if to else Path("runs") / source.name)
 
 
 def reread(run_dir: Path, overrides: Sequence[str]) -> tuple[Resolved, Mapping[str, Any]]:
@@ -88,8 +110,10 @@ def reread(run_dir: Path, overrides: Sequence[str]) -> tuple[Resolved, Mapping[s
     if LAST_FACT not in facts:
         message = "stopped before its first trial, so there is nothing to go on with; delete it and run the study again"
         raise BadInput.at(str(run_dir), message)
-    # Modules that the study names lie beside the file it was resolved from.
-    resolved = replace(resolve(run_dir / "study.yaml", overrides, look=False), home=Path(facts["folder"]))
+    # Modules that the study names lie beside the file it was resolved from; on another machine, where one stands.
+    home = Path(facts["folder"])
+    home = home if home.is_dir() else Path.cwd()
+    resolved = replace(resolve(run_dir / "study.yaml", overrides, look=False), home=home)
     missing = check_files(resolved.config, resolved.folder)
     if missing:
         raise resolved.placed(BadInput(missing))
@@ -113,7 +137,8 @@ def _way_out(place: str) -> str:
     return f"{back}, or start a new run"
 
 
-def _setup(checked: Checked, facts: Mapping[str, Any], run_dir: Path, progress: Progress) -> Setup:
+def _setup(checked: Checked, facts: Mapping[str, Any], run_dir: Path, progress: Progress, target: str | None) -> Setup:
+    from search.mirror import Mirror
     from search.results.load import load
     from search.setup import Setup, control_strategies
 
@@ -124,7 +149,8 @@ def _setup(checked: Checked, facts: Mapping[str, Any], run_dir: Path, progress: 
         progress.best = float(complete["score"].max() if config.metric.mode == "max" else complete["score"].min())
     controls = control_strategies(config, checked.blocks)
     clock = Clock(config.budget.hours, before=facts.get(USED, 0.0))
-    return Setup(config, checked.template, checked.space, controls, run_dir, progress, clock)
+    mirror = Mirror(run_dir, RemotePath(target), progress) if target else None
+    return Setup(config, checked.template, checked.space, controls, run_dir, progress, clock, mirror)
 
 
 def _rewritten(resolved: Resolved) -> str:

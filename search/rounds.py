@@ -16,6 +16,7 @@ import optuna
 import pandas as pd
 
 from search.clock import Clock
+from search.mirror import Mirror
 from search.progress import Tell
 from search.proposals import Proposal, Wanted, for_confirmation, fresh_seed, seed_number
 from search.results import load
@@ -91,9 +92,15 @@ class RoundSearcher(StudySearcher):
     """Hands out the floor, then round after round, each when the one before has ended."""
 
     def __init__(
-        self, rounds: SeedRounds, template: TrialConfig, tell: Tell, clock: Clock, began: Callable[[int], None]
+        self,
+        rounds: SeedRounds,
+        template: TrialConfig,
+        tell: Tell,
+        clock: Clock,
+        began: Callable[[int], None],
+        mirror: Mirror | None = None,
     ) -> None:
-        super().__init__(rounds.run_dir, CONFIRM, template, rounds.floor, tell=tell, clock=clock)
+        super().__init__(rounds.run_dir, CONFIRM, template, rounds.floor, tell=tell, clock=clock, mirror=mirror)
         self._rounds = rounds
         self._began = began
 

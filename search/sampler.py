@@ -20,6 +20,7 @@ from ray.tune.search import Searcher
 from search import faults, record
 from search.clock import TIME_UP, TIME_WAS_UP, USED, Clock
 from search.faults import Remedy
+from search.mirror import Mirror, checkpoints
 from search.progress import Tell, silent
 from search.proposals import Proposal
 from search.reconcile import past, repeat, rung_records
@@ -32,6 +33,7 @@ from spaces.strata import stratum
 from spaces.strategy import to_point
 from trainables import checkpoint
 from trainables.config import TrialConfig
+from trainables.remote import Place
 from trainables.trial import Order
 
 
@@ -48,6 +50,7 @@ class StudySearcher(Searcher):
         rungs: Stopping | None = None,
         tell: Tell = silent,
         clock: Clock | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         super().__init__(metric="score", mode=template.mode)
         self.run_dir = run_dir
@@ -57,6 +60,7 @@ class StudySearcher(Searcher):
         self._rungs = rungs
         self._tell = tell
         self._clock = clock or Clock()
+        self._mirror = mirror
         self._study = open_study(run_dir, study, template.mode)
         self._live: dict[str, Live] = {}
         self.exhausted = False
@@ -70,7 +74,7 @@ class StudySearcher(Searcher):
         self._handed = before.tried
         self.ended = len(before.ended)
         for trial in before.ended:
-            checkpoint.forget_progress(self._folder(trial.number))
+            self._forget_progress(trial.number)
         if rungs:
             rungs.rebuild(rung_records(self._study))
         if not self.time_is_up() and self._study.user_attrs.get(TIME_UP.format(study)):
@@ -110,10 +114,10 @@ class StudySearcher(Searcher):
 
     def _order(self, live: Live) -> Order:
         proposal, folder = live.proposal, self._folder(live.trial.number)
-        if live.epoch and not checkpoint.progress(folder, live.epoch).exists():
-            message = f"trial {live.label} starts again: its progress after epoch {live.epoch} is not in {folder}"
+        after = checkpoint.newest_progress(folder, live.epoch) if live.epoch else 0
+        if live.epoch and not after:
+            message = f"trial {live.label} starts again: its progress up to epoch {live.epoch} is not in {folder}"
             self._tell({"event": "warning", "message": message})
-        after = live.epoch if checkpoint.progress(folder, live.epoch).exists() else 0
         changes = {"strategy": to_point(proposal.strategy), "seed": proposal.seed, "accumulate": live.accumulate}
         keep = folder if proposal.stage == "confirm" else None
         if keep:
@@ -156,6 +160,8 @@ class StudySearcher(Searcher):
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Write one epoch to Optuna."""
         live = self._live.get(trial_id)
+        if self._mirror and self._mirror.taken:
+            self.fault = self.fault or self._mirror.taken
         if live is None or self.fault:
             return
         with self._guarded():
@@ -185,6 +191,8 @@ class StudySearcher(Searcher):
             elif live.epoch < self._template.epochs:
                 self._stop_early(live)
             else:
+                if self._mirror and live.proposal.stage == "confirm":
+                    self._mirror.bring(live.label, "val")
                 self._end(live, TrialState.COMPLETE, None)
 
     def _next(self) -> Live | None:
@@ -240,7 +248,7 @@ class StudySearcher(Searcher):
 
     def _end(self, live: Live, state: TrialState, reason: str | None) -> None:
         record.end(live, state, reason)
-        checkpoint.forget_progress(self._folder(live.trial.number))
+        self._forget_progress(live.trial.number)
         names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
         event = record.event(live, self._template.epochs, self._rungs)
         self._tell({"event": "trial_end", "state": names.get(state, "failed"), "reason": reason, **event})
@@ -263,9 +271,17 @@ class StudySearcher(Searcher):
         if self._clock.hours is not None:
             self._study.set_user_attr(USED, self._clock.used)
 
-    def _folder(self, number: int) -> Path:
-        prefix = "c" if self._name == CONFIRM else ""
-        return self.run_dir.absolute() / "checkpoints" / f"{prefix}{number}"
+    def _folder(self, number: int) -> Place:
+        return checkpoints(self.run_dir, self._mirror, self._label(number))
+
+    def _label(self, number: int) -> str:
+        return f"{'c' if self._name == CONFIRM else ''}{number}"
+
+    def _forget_progress(self, number: int) -> None:
+        if self._mirror:
+            self._mirror.forget(self._label(number))
+        else:
+            checkpoint.forget_progress(self._folder(number))
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from search.clock import Clock
 from search.config import StudyConfig, study_space
 from search.layering import Resolved
+from search.mirror import Mirror, checkpoints
 from search.model_names import PREFIXES
 from search.progress import Progress
 from search.proposals import fresh_seed
@@ -25,6 +26,7 @@ from spaces.presets import Setting, defaults, longest_probe
 from spaces.strategy import Strategy
 from trainables.config import TrialConfig
 from trainables.data.source import Dataset
+from trainables.remote import Place
 
 COMPUTING = ("thawline", "torch", "torchvision", "transformers", "ray", "optuna", "numpy")
 
@@ -52,6 +54,11 @@ class Setup:
     run_dir: Path
     progress: Progress
     clock: Clock = field(default_factory=Clock)
+    mirror: Mirror | None = None  # where the run folder is a second time, and its checkpoints
+
+    def checkpoints(self, label: str) -> Place:
+        """Return where a trial's checkpoints lie."""
+        return checkpoints(self.run_dir, self.mirror, label)
 
 
 def template(resolved: Resolved) -> TrialConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from search.config import Modality, StudyConfig, read_domains
 from search.model_names import MODALITY_OF_FORM, form_of, function_complaint, model_complaint
@@ -34,16 +35,6 @@ RESERVED = (
         lambda c: c.resources.workers_per_trial > 1,
         "above 1 is not built yet; use 1: a trial runs in one worker",
     ),
-    Reserved(
-        "storage.study",
-        lambda c: c.storage.study != "journal",
-        "must be journal, a file in the run folder; databases are not built yet",
-    ),
-    Reserved(
-        "storage.runs",
-        lambda c: "://" in c.storage.runs,
-        "must be a path; run folders at a URI are not built yet",
-    ),
 )
 
 
@@ -51,7 +42,8 @@ def check_values(config: StudyConfig, modality: Modality | None) -> list[Problem
     """Return what is wrong with the values themselves; ``modality`` is None where the task is not known."""
     reserved = [Problem(row.key, row.sentence) for row in RESERVED if row.asked(config)]
     matched = [*_check_modality(config, modality), *_check_views(config, modality)] if modality else []
-    return reserved + matched + _check_metric(config) + _check_space(config, modality or "text")
+    kept = _check_storage(config)
+    return reserved + matched + kept + _check_metric(config) + _check_space(config, modality or "text")
 
 
 def check_files(config: StudyConfig, folder: Path) -> list[Problem]:
@@ -89,6 +81,29 @@ def _check_views(config: StudyConfig, modality: Modality) -> list[Problem]:
         return []
     message = "has no effect without augmentation; set data.augment to crop or flip_crop, or leave it out"
     return [Problem("data.augment_views", message)]
+
+
+def _check_storage(config: StudyConfig) -> list[Problem]:
+    """Check what is said of the two places; a password in either would be copied with every run."""
+    problems = []
+    study = urlsplit(config.storage.study)
+    if config.storage.study != "journal" and study.scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        message = f"must be journal or postgresql://USER@HOST/DATABASE, got {without_password(config.storage.study)}"
+        problems.append(Problem("storage.study", message))
+    for key in ("study", "runs"):
+        if urlsplit(getattr(config.storage, key)).password:
+            out = (
+                "~/.pgpass or PGPASSWORD" if key == "study" else "the environment, as the file system's client reads it"
+            )
+            message = f"holds a password, which would be copied with every run; leave it out, it is taken from {out}"
+            problems.append(Problem(f"storage.{key}", message))
+    return problems
+
+
+def without_password(url: str) -> str:
+    """Return ``url`` as it may be shown."""
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":***@") if password else url
 
 
 def _check_metric(config: StudyConfig) -> list[Problem]:

@@ -1,10 +1,11 @@
-"""The Optuna storage of a run: one journal file with the studies ``search`` and ``confirm``."""
+"""The Optuna storage of a run with its studies ``search`` and ``confirm``: one journal file, or a database."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -12,6 +13,9 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.study import StudyDirection
+
+from search.database import POINTER as POINTER
+from search.database import database_of
 
 JOURNAL = "optuna.journal"
 SEARCH, CONFIRM = "search", "confirm"
@@ -41,7 +45,14 @@ class KernelLock(BaseJournalFileLock):
 
 
 def open_storage(run_dir: Path) -> BaseStorage:
-    """Open, or create, the journal of ``run_dir``."""
+    """Open, or create, what ``run_dir`` is recorded in.
+
+    Raises:
+        StudyFailed: a database cannot be reached.
+    """
+    database = database_of(run_dir)
+    if database:
+        return database.open()
     path = run_dir.absolute() / JOURNAL
     return JournalStorage(JournalFileBackend(str(path), lock_obj=KernelLock(path.with_name(f".{JOURNAL}.lock"))))
 
@@ -51,6 +62,8 @@ def repair(run_dir: Path) -> None:
 
     It can be read as it is, but the next entry would be glued to it, and nothing after that be read.
     """
+    if database_of(run_dir):
+        return
     with (run_dir / JOURNAL).open("r+b") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1
@@ -65,7 +78,7 @@ def open_study(run_dir: Path, name: str, mode: str) -> optuna.Study:
         return there
     return optuna.create_study(
         storage=open_storage(run_dir),
-        study_name=name,
+        study_name=_stored_as(run_dir, name),
         direction=StudyDirection.MAXIMIZE if mode == "max" else StudyDirection.MINIMIZE,
     )
 
@@ -78,5 +91,14 @@ def load_study(run_dir: Path, name: str) -> optuna.Study | None:
 def load_studies(run_dir: Path) -> dict[str, optuna.Study]:
     """Open the studies of ``run_dir`` by name, as far as there are any; the journal is read once for all."""
     storage = open_storage(run_dir)
-    names = [study.study_name for study in storage.get_all_studies()]
-    return {name: optuna.load_study(study_name=name, storage=storage) for name in names}
+    found = {}
+    for name in (SEARCH, CONFIRM):
+        with suppress(KeyError):
+            found[name] = optuna.load_study(study_name=_stored_as(run_dir, name), storage=storage)
+    return found
+
+
+def _stored_as(run_dir: Path, name: str) -> str:
+    """Return a study's name in its storage: that of a database holds other runs too."""
+    database = database_of(run_dir)
+    return database.study(name) if database else name

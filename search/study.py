@@ -12,8 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -22,12 +21,13 @@ from search.commit import commits
 from search.errors import ExitCode, StudyFailed, concerns, unwritable
 from search.layering import Resolved, dump, resolve
 from search.lock import hold
+from search.places import new_run
 from search.progress import Progress
 from search.results.run import Results, report
 from search.rungs import Stopping
 from search.setup import Checked, Setup, check, control_strategies, names_functions, rungs_of, versions
-from spaces.errors import BadInput
 from trainables.files import Unwritable
+from trainables.remote import RemotePath
 
 if TYPE_CHECKING:
     from search.planning import Planned
@@ -64,7 +64,7 @@ class Study:
         """Search, confirm, decide, open the test set once, and write tables and report.
 
         Args:
-            run_dir: The run folder, new or empty; default: ``<storage.runs>/<name>-<UTC time>``.
+            run_dir: The run folder, new or empty, or a URI; default: ``<storage.runs>/<name>-<UTC time>``.
             json: Write one JSON line per event to standard output instead of plain lines to standard error.
             quiet: Write the result only.
 
@@ -73,12 +73,12 @@ class Study:
             StudyFailed: no trial could be used, or Ray could not be reached.
         """
         checked = check(self.resolved)
-        folder = new_run_dir(self.resolved, run_dir)
+        folder, target = new_run(self.resolved, run_dir)
         progress = Progress(
             total=0, metric=checked.template.metric, mode=checked.template.mode, as_json=json, quiet=quiet
         )
         with hold(folder):
-            return finish(prepare(checked, folder, progress))
+            return finish(prepare(checked, folder, progress, target))
 
 
 def check_deep(resolved: Resolved) -> list[str]:
@@ -99,27 +99,18 @@ def check_deep(resolved: Resolved) -> list[str]:
     ]
 
 
-def new_run_dir(resolved: Resolved, wanted: str | Path | None) -> Path:
-    """Return the run folder, which must be new or empty; it is not made yet.
-
-    Raises:
-        BadInput: it holds something.
-    """
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = Path(wanted) if wanted else Path(resolved.config.storage.runs) / f"{resolved.config.name}-{stamp}"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput.at("--run-dir", f"must be a new or an empty folder, got {folder}; choose another")
-    return folder
-
-
-def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
+def prepare(checked: Checked, folder: Path, progress: Progress, target: RemotePath | None = None) -> Setup:
     """Make the run folder and write down what is known before the first trial."""
+    from search.database import point
+    from search.mirror import MIRROR, Mirror
     from search.storage import SEARCH, open_study
     from trainables.data.split import write_csv
 
     config = checked.resolved.config
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if config.storage.study != "journal":
+            point(folder, config.storage.study)
         (folder / "study.yaml").write_text(dump(checked.resolved), encoding="utf-8")
         write_csv(checked.dataset, folder / "split.csv")
         study = open_study(folder, SEARCH, config.metric.mode)
@@ -131,6 +122,7 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         "split_hash": checked.dataset.hash,
         "blocks": checked.blocks,
         "folder": str(checked.resolved.folder),
+        MIRROR: str(target) if target else None,
         "own_modules": names_functions(config),
         "classes": list(checked.dataset.classes),
         "controls": {name: strategy.key for name, strategy in controls.items()},
@@ -142,7 +134,8 @@ def prepare(checked: Checked, folder: Path, progress: Progress) -> Setup:
         study.set_user_attr(name, value)
     for warning in checked.dataset.warnings:
         progress({"event": "warning", "message": warning})
-    return Setup(config, checked.template, checked.space, controls, folder, progress, Clock(config.budget.hours))
+    clock, mirror = Clock(config.budget.hours), Mirror(folder, target, progress) if target else None
+    return Setup(config, checked.template, checked.space, controls, folder, progress, clock, mirror)
 
 
 def finish(setup: Setup) -> Results:
@@ -151,15 +144,19 @@ def finish(setup: Setup) -> Results:
     Raises:
         StudyFailed: no trial could be used, Ray could not be reached, or the run folder could not be written.
     """
+    from search.database import FAULTS, lost
     from search.live import shown
 
-    with interruptible(setup.run_dir), shown(setup.progress, setup.config.name):
+    mirrored = setup.mirror.going() if setup.mirror else nullcontext()
+    with interruptible(setup.run_dir), shown(setup.progress, setup.config.name), mirrored:
         try:
             _carry_out(setup)
         except (OSError, Unwritable) as error:
             if isinstance(error, OSError) and not concerns(error, setup.run_dir):
                 raise
             raise unwritable(setup.run_dir, error) from error
+        except FAULTS as error:
+            raise lost(error, setup.run_dir) or error from error
     results = Results(setup.run_dir)
     setup.progress({"event": "report", "run_dir": str(setup.run_dir), "sentence": results.sentence})
     if not setup.progress.as_json:
@@ -221,7 +218,7 @@ def _search(setup: Setup, room: Any) -> None:
     total = len(setup.controls) + config.budget.trials
     stopping = _stopping(setup)
     searcher = StudySearcher(
-        setup.run_dir, SEARCH, setup.template, queue, sampling, stopping, setup.progress, setup.clock
+        setup.run_dir, SEARCH, setup.template, queue, sampling, stopping, setup.progress, setup.clock, setup.mirror
     )
     setup.progress.begin("search", total, searcher.ended)
     carry_out(searcher, stopping, room, total)

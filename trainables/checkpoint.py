@@ -4,49 +4,60 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import nn
 
 from trainables.files import put
 from trainables.finetuning.plan import Plan
+from trainables.remote import Place, RemotePath, SamePlace, below
 from trainables.run import Run
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress-{}.pt"
+NUMBER = re.compile(r"progress-(\d+)\.pt")
 KEPT = 2  # epochs: the last one may not be recorded yet when its driver is killed
 SMALL = 8 * 2**20  # bytes that are written after every epoch
 REFERENCE = 4096  # bytes: more than a reference takes, less than any progress
 RATE = 20 * 2**20  # bytes a second that training may spend on its progress where there is more to write
 
 
-def save_trained(network: nn.Module, plan: Plan, folder: Path) -> Path:
+def save_trained(network: nn.Module, plan: Plan, folder: SamePlace) -> SamePlace:
     """Write every tensor that ``plan`` does not freeze; return the file."""
     frozen = {*plan.frozen, *plan.frozen_buffers}
     return write({name: tensor for name, tensor in network.state_dict().items() if name not in frozen}, folder)
 
 
-def load_trained(network: nn.Module, folder: Path) -> None:
+def load_trained(network: nn.Module, folder: Place) -> None:
     """Put the kept tensors over the network's own; the frozen ones stay as they were built."""
-    kept = load_file(folder / WEIGHTS)
+    file = folder / WEIGHTS
+    kept = load(file.read_bytes()) if isinstance(file, RemotePath) else load_file(file)
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if name in kept:
                 tensor.copy_(kept[name])
 
 
-def progress(folder: Path, epoch: int) -> Path:
+def progress(folder: SamePlace, epoch: int) -> SamePlace:
     """Return the file that holds a trial as it was after ``epoch``."""
-    return folder / PROGRESS.format(epoch)
+    return below(folder, PROGRESS.format(epoch))
 
 
-def progress_files(folder: Path) -> list[Path]:
+def progress_files(folder: SamePlace) -> list[SamePlace]:
     """Return every file of progress in ``folder``, those that a kill left half written included."""
-    return sorted(folder.glob(f"{PROGRESS.format('*')}*"))
+    names = sorted(file.name for file in folder.glob(f"{PROGRESS.format('*')}*"))
+    return [below(folder, name) for name in names]
+
+
+def newest_progress(folder: Place, epoch: int) -> int:
+    """Return the last epoch up to ``epoch`` after which a trial can go on, 0 where there is none."""
+    found = (NUMBER.fullmatch(file.name) for file in progress_files(folder))
+    return max((number for each in found if each and (number := int(each[1])) <= epoch), default=0)
 
 
 class Pace:
@@ -75,8 +86,16 @@ def save_progress(run: Run, epoch: int, folder: Path, pace: Pace | None = None) 
     """
     if pace and pace.written is not None and not pace.is_due:
         return _put({"go on after": pace.written}, epoch, pace.written, folder)
+    target = _put(progress_of(run, epoch), epoch, epoch, folder)
+    if pace:
+        pace.note(epoch, target.stat().st_size)
+    return target
+
+
+def progress_of(run: Run, epoch: int) -> dict[str, Any]:
+    """Return all that the epochs after ``epoch`` depend on."""
     frozen = {*run.plan.frozen, *run.plan.frozen_buffers}
-    state = {
+    return {
         "epoch": epoch,
         "tensors": {name: tensor for name, tensor in run.network.state_dict().items() if name not in frozen},
         "optimizer": run.optimizer.state_dict(),
@@ -84,10 +103,6 @@ def save_progress(run: Run, epoch: int, folder: Path, pace: Pace | None = None) 
         "cuda": torch.cuda.get_rng_state_all() if run.device.type == "cuda" else [],
         "anchor": [start for _, start in run.anchor.values],
     }
-    target = _put(state, epoch, epoch, folder)
-    if pace:
-        pace.note(epoch, target.stat().st_size)
-    return target
 
 
 def _put(state: dict[str, Any], epoch: int, whole: int, folder: Path) -> Path:
@@ -109,12 +124,14 @@ def _referred(file: Path) -> int:
     return int(torch.load(file, weights_only=True).get("go on after", 0))
 
 
-def load_progress(run: Run, folder: Path, epoch: int) -> int:
+def load_progress(run: Run, folder: Place, epoch: int) -> int:
     """Put a freshly built run where `save_progress` left it after ``epoch``, or after the last one written whole.
 
     Returns the epochs that it has behind it.
     """
-    state = torch.load(progress(folder, epoch), map_location=run.device, weights_only=True)
+    file = progress(folder, epoch)
+    there = io.BytesIO(file.read_bytes()) if isinstance(file, RemotePath) else file
+    state = torch.load(there, map_location=run.device, weights_only=True)
     if "go on after" in state:
         return load_progress(run, folder, state["go on after"])
     own = run.network.state_dict()
@@ -130,15 +147,15 @@ def load_progress(run: Run, folder: Path, epoch: int) -> int:
     return int(state["epoch"])
 
 
-def forget_progress(folder: Path) -> None:
+def forget_progress(folder: Place) -> None:
     """Delete the progress of a trial that has ended; other files stay."""
     for file in progress_files(folder):
         file.unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
+    if isinstance(folder, Path) and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
 
-def write(tensors: dict[str, torch.Tensor], folder: Path) -> Path:
+def write(tensors: dict[str, torch.Tensor], folder: SamePlace) -> SamePlace:
     """Write a state dictionary as safetensors, under a temporary name until it is complete.
 
     Raises:
@@ -146,7 +163,7 @@ def write(tensors: dict[str, torch.Tensor], folder: Path) -> Path:
     """
     # Cloned: safetensors refuses tensors that share memory, as tied embeddings do.
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return put(save(own), folder / WEIGHTS)
+    return put(save(own), below(folder, WEIGHTS))
 
 
 def _random_states() -> dict[str, Any]:

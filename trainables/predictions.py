@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from trainables.files import put
+from trainables.remote import Place, SamePlace, below
 
 
-def write(folder: Path, split: str, ids: Sequence[str], labels: Sequence[int], predicted: Sequence[int]) -> None:
+def write(folder: Place, split: str, ids: Sequence[str], labels: Sequence[int], predicted: Sequence[int]) -> None:
     """Write one row per sample: id, label, prediction; all three in the order of the split."""
     frame = pd.DataFrame({"id": ids, "label": labels, "prediction": predicted})
     put(frame.to_parquet(index=False), path(folder, split))
@@ -21,6 +22,6 @@ def read(folder: Path, split: str) -> pd.DataFrame:
     return pd.read_parquet(path(folder, split))
 
 
-def path(folder: Path, split: str) -> Path:
+def path(folder: SamePlace, split: str) -> SamePlace:
     """Return the file of a split."""
-    return folder / f"predictions-{split}.parquet"
+    return below(folder, f"predictions-{split}.parquet")

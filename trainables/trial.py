@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from trainables.activations.prefix import source
 from trainables.config import Split, TrialConfig
 from trainables.evaluate import evaluate
 from trainables.loop import Epoch, train
+from trainables.remote import Place, RemotePath, place
+from trainables.remote_progress import RemoteProgress
 from trainables.run import Part, Run, build
 
 Result = dict[str, Any]
@@ -29,15 +30,15 @@ class Order:
     """What the search hands to a worker: the trial's configuration, where to keep its weights, where it goes on."""
 
     config: TrialConfig
-    keep: Path | None  # a folder for weights and predictions of the last epoch, or nothing is kept
-    progress: Path | None = None  # a folder for the progress after every epoch but the last, or none is kept
+    keep: Place | None  # a folder for weights and predictions of the last epoch, or nothing is kept
+    progress: Place | None = None  # a folder for the progress after every epoch but the last, or none is kept
     after: int = 0  # epochs behind it, whose progress lies in that folder
     ends: tuple[int, ...] | None = None  # the epochs after which it may be stopped, beside its last; None: any
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Order:
         """Read the plain values that `plain` made."""
-        keep, progress = (Path(given[name]) if given[name] else None for name in ("keep", "progress"))
+        keep, progress = (place(given[name]) if given[name] else None for name in ("keep", "progress"))
         ends = None if given["ends"] is None else tuple(given["ends"])
         return cls(TrialConfig(**given["config"]), keep, progress, given["after"], ends)
 
@@ -78,7 +79,7 @@ class StrategyTrial(tune.Trainable):
             after = self._order.after
             if after and self._order.progress:
                 after = checkpoint.load_progress(self._run, self._order.progress, after)
-            self._pace = checkpoint.Pace()
+            self._save = _saving(self._order.progress)
             self._epochs = train(self._run, after=after, ends=self._order.ends)
             first = {"computing": devices.computing(device)}
         epoch = next(self._epochs)
@@ -91,8 +92,8 @@ class StrategyTrial(tune.Trainable):
                 checkpoint.save_trained(self._run.network, self._run.plan, self._order.keep)
                 assert epoch.predictions is not None, "an epoch without a failure was validated"
                 _write_predictions(self._run.part("val"), "val", epoch.predictions, self._order.keep)
-        elif not last and self._order.progress:
-            checkpoint.save_progress(self._run, epoch.epoch, self._order.progress, self._pace)
+        elif not last and self._save:
+            self._save(self._run, epoch.epoch)
         return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -118,7 +119,17 @@ def open_test(orders: list[dict[str, Any]]) -> list[float]:
     return scores
 
 
-def _write_predictions(part: Part, split: Split, predicted: NDArray[np.int64], folder: Path) -> None:
+def _saving(folder: Place | None) -> Callable[[Run, int], object] | None:
+    """Return what keeps a trial's progress after an epoch, beside the driver or where the run is mirrored to."""
+    if isinstance(folder, RemotePath):
+        return RemoteProgress(folder).save
+    if folder is None:
+        return None
+    pace = checkpoint.Pace()
+    return lambda run, epoch: checkpoint.save_progress(run, epoch, folder, pace)
+
+
+def _write_predictions(part: Part, split: Split, predicted: NDArray[np.int64], folder: Place) -> None:
     predictions.write(folder, split, part.ids, part.labels.tolist(), predicted.tolist())
 
 

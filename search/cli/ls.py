@@ -12,6 +12,7 @@ import typer
 
 from search.cli.options import AsJson
 from search.config import MODALITY_OF_TASK
+from search.errors import RECORDS
 from search.model_names import FORMS, torchvision_names
 from spaces.presets import PRESETS
 from spaces.strategy import FREEZING_KINDS, REINIT_KINDS
@@ -76,7 +77,7 @@ def tasks() -> list[Row]:
 def runs(folder: Path) -> list[Row]:
     """Return the run folders in ``folder`` by name, each with its verdict where there is one."""
     found = folder.iterdir() if folder.is_dir() else ()
-    held = [run for run in found if (run / "study.yaml").is_file() or (run / "optuna.journal").is_file()]
+    held = [run for run in found if any((run / name).is_file() for name in ("study.yaml", *RECORDS))]
     return [{"name": run.name, "about": _verdict(run)} for run in sorted(held)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ def run(
     study: StudyPath,
     o: Overrides = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="The run folder; default: <storage.runs>/<name>-<UTC time>.")
+        str | None, typer.Option(help="The run folder, or a URI; default: <storage.runs>/<name>-<UTC time>.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line per event.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the result only.")] = False,

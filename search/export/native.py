@@ -23,7 +23,7 @@ def export_best(setup: Setup) -> None:
     strategy = strategy_of(trial)
     config = setup.template.model_copy(update={"strategy": to_point(strategy), "seed": int(trial["seed"])})
     run = build(config)
-    checkpoint.load_trained(run.network, setup.run_dir / "checkpoints" / trial["trial"])
+    checkpoint.load_trained(run.network, setup.checkpoints(trial["trial"]))
     folder = setup.run_dir / "best"
     checkpoint.write(run.network.state_dict(), folder)
     told = {"trial": trial["trial"], "strategy": to_point(strategy), "in words": str(strategy), "model": config.model}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from search.results import load
@@ -50,11 +51,11 @@ def measured_on(run_dir: Path, split: Split, metric: str, confirmed: pd.DataFram
         raise ValueError("nothing was confirmed")
     first = next(iter(splits.values()))
     if all(each.index.equals(first.index) for each in splits.values()):
-        return sample(first.to_numpy(), predicted, metric)
+        return sample(first.to_numpy(np.int64), predicted, metric)
     together = pd.concat(splits.values())
     together = together[~together.index.duplicated()]
     measured = {seed: together.index.get_indexer(each.index) for seed, each in splits.items()}
-    return sample(together.to_numpy(), predicted, metric, measured)
+    return sample(together.to_numpy(np.int64), predicted, metric, measured)
 
 
 def all_predictions(run_dir: Path, confirmed: pd.DataFrame) -> pd.DataFrame:

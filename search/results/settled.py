@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pandas as pd
 
-SHARE = 4  # one in so many epochs, the last ones: docs/decisions/0009
+SHARE = 4  # one in so many epochs, the last ones: docs/decisions/0010
 
 
 def settled(scores: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Batches of texts that are sorted by length together. More would save little (8: 1.06 to 1.16 positions a token, all:
+# Batches of texts that are sorted by length together. More would save little (8: 1.05 to 1.22 positions a token, all:
 # 1.02, unsorted 1.3 to 2.4), and leave less of the shuffling.
 POOL = 8
 
