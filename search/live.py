@@ -36,7 +36,7 @@ class Board:
     title: str
     metric: str
     clock: Callable[[], float] = time.monotonic
-    stage: str = "starting"
+    stage: str = "starting Ray, measuring for the rule"
     total: int = 0
     ended: int = 0
     workers: int = 0
@@ -69,7 +69,7 @@ class Board:
                 self.running.pop(event["trial"], None)
                 self._count(event, event["state"])
         if line:
-            self.last.append(line.strip())
+            self.last.append(_short(line.strip(), event))
 
     def seconds_left(self) -> float | None:
         """Return the time left by now."""
@@ -81,7 +81,9 @@ class Board:
 
 def rendered(board: Board) -> RenderableType:
     """Return the picture of a board."""
-    parts = [_head(board), _running(board)]
+    parts = [_head(board)]
+    if board.running:
+        parts.append(_running(board))
     if board.outcomes:
         parts.append(_outcomes(board))
     if board.last:
@@ -123,8 +125,9 @@ def _head(board: Board) -> RenderableType:
     grid.add_column(justify="right", no_wrap=True)
     left = board.seconds_left()
     told = "" if left is None or board.ended >= board.total else f"about {duration(left)} left"
-    bar = ProgressBar(total=max(1, board.total), completed=min(board.ended, board.total))
-    grid.add_row(Text(f"{board.stage} {board.ended}/{board.total}", style="bold"), bar, Text(told))
+    counted = f"{board.stage} {board.ended}/{board.total}" if board.total else board.stage
+    bar = ProgressBar(total=board.total, completed=min(board.ended, board.total)) if board.total else Text()
+    grid.add_row(Text(counted, style="bold"), bar, Text(told))
     busy = f"{len(board.running)} of {board.workers} workers busy" if board.workers else ""
     best = f"best {board.metric} {board.best:.4f}" if board.best is not None else "no trial at the last epoch yet"
     grid.add_row(Text(best, style="green" if board.best is not None else "dim"), _brief(board.best_words), Text(busy))
@@ -167,6 +170,13 @@ def _table(first: str, *others: str) -> Table:
     for name in others:
         table.add_column(Text(name), justify="left" if name == "strategy" else "right", no_wrap=True)
     return table
+
+
+def _short(line: str, event: Event) -> str:
+    """Return an event's line without what the picture shows elsewhere: how it ended would be cut off else."""
+    if event["event"] != "trial_end":
+        return line
+    return line.replace(f": {event['strategy']};", ":").partition(" | ")[0]
 
 
 def _brief(words: Any) -> Text:

@@ -88,6 +88,20 @@ def test_the_last_events_stand_below_as_plain_lines_say_them() -> None:
     assert "stopped at rung 1/2 epoch 2/6" in text
 
 
+def test_how_a_trial_ended_fits_the_line_whatever_its_strategy_is_called() -> None:
+    long = "from blocks 1 to 9, head LR 0.000832, backbone LR x0.188, layer decay 0.75, top 1 re-initialised"
+    told = fed((*EVENTS, event("trial_end", "4", strategy=long, epoch=2, score=0.3, rung=1, state="pruned")))
+    assert told.last[-1] == "[4/8] trial 4 direct: stopped at rung 1/2 epoch 2/6 accuracy 0.3000"
+    assert told.last[-1] in picture(told, 80)
+
+
+def test_before_the_first_stage_nothing_is_counted_and_no_table_is_empty() -> None:
+    text = picture(Board("flowers", "accuracy"))
+    assert "starting" in text
+    assert "0/0" not in text
+    assert "strategy" not in text
+
+
 def test_only_the_last_events_are_kept() -> None:
     board = fed(EVENTS * 5)
     assert len(board.last) == live.LAST

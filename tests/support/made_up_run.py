@@ -98,6 +98,7 @@ def write(
     space: str = "standard",
     classes: Sequence[str] = CLASSES,
     alone: bool = False,
+    more: str = "",
 ) -> Path:
     """Write a run of ``trials`` search trials and return its folder.
 
@@ -112,11 +113,12 @@ def write(
         space: As a study file has it.
         classes: Their names.
         alone: Whether every control failed, so that one strategy alone is confirmed.
+        more: Lines of the study file.
     """
     random = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     values = {"TRIALS": trials, "EPOCHS": epochs, "METRIC": metric, "SPACE": space}
-    (folder / "given.yaml").write_text(re.sub("|".join(values), lambda found: str(values[found[0]]), STUDY))
+    (folder / "given.yaml").write_text(re.sub("|".join(values), lambda found: str(values[found[0]]), STUDY) + more)
     resolved = resolve(folder / "given.yaml", look=False)
     (folder / "study.yaml").write_text(dump(resolved))
     setting = Setting("image", "adamw", BLOCKS)

@@ -26,6 +26,9 @@ ODD: dict[str, dict[str, Any]] = {
     "one epoch": {"trials": 4, "epochs": 1, "stop": False},
     "every search trial stopped": {"stop": "all"},
     "macro-F1": {"metric": "macro_f1"},
+    "Ray's own ASHA": {"more": "search: {scheduler: asha}"},
+    "no early stopping": {"stop": False, "more": "search: {scheduler: none}"},
+    "dealt anew": {"more": "finalists: {resplit: true}"},
     "names that are markup": {"classes": NAMES},
     "many classes": {"classes": [f"class_{number}" for number in range(60)]},
     "a space with an end": {
@@ -78,3 +81,14 @@ def test_the_latex_of_odd_studies_compiles(tmp_path: Path) -> None:
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheduler", "races"), [("asha", {"all"}), ("none", set())])
+def test_the_rungs_are_those_of_the_scheduler(tmp_path: Path, scheduler: str, races: set[str]) -> None:
+    folder = made_up_run.write(tmp_path / "run", more=f"search: {{scheduler: {scheduler}}}")
+    report(folder)
+    told = strict((folder / "report" / "report.json").read_text())
+    assert {row["stratum"] for row in told["funnel"]} == {row["stratum"] for row in told["agreement"]} == races
+    assert ("All compete in one race." in (folder / "report" / "report.html").read_text()) == bool(races)
+    assert (folder / "report" / "figures" / "rungs.svg").exists() == bool(races)

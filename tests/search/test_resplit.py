@@ -1,46 +1,13 @@
-"""Who is confirmed: the best of each stratum among trials that reached the last epoch, then the best of the rest."""
+"""`finalists.resplit`: a study in which a fresh seed would leave a class out of train or validation is refused."""
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from search.config import BudgetConfig, FinalistsConfig, SearchConfig, StudyConfig
-from search.confirm import finalists
 from search.setup import check_resplit
 from trainables.config import DataConfig
 from trainables.data.samples import Dataset, Sample, to_examples
-
-ROWS = [
-    ("a", "direct", 0.90, "search", "complete"),
-    ("b", "direct", 0.89, "search", "complete"),
-    ("c", "direct", 0.88, "search", "complete"),
-    ("d", "head", 0.70, "search", "complete"),
-    ("e", "head", 0.69, "search", "complete"),
-    ("f", "scratch", 0.20, "search", "complete"),
-    ("g", "direct", 0.99, "search", "pruned"),  # not seen to the end
-    ("h", "direct", 0.95, "control", "complete"),  # confirmed in any case
-    ("i", "delayed", float("nan"), "search", "failed"),
-]
-TRIALS = pd.DataFrame(ROWS, columns=["key", "stratum", "score", "stage", "state"])
-
-
-@pytest.mark.parametrize(
-    ("count", "mode", "wanted"),
-    [
-        (1, "max", ["a"]),
-        (3, "max", ["a", "d", "f"]),
-        (4, "max", ["a", "b", "d", "f"]),
-        (9, "max", ["a", "b", "c", "d", "e", "f"]),
-        (3, "min", ["f", "e", "c"]),
-    ],
-)
-def test_every_stratum_s_best_comes_first(count: int, mode: str, wanted: list[str]) -> None:
-    assert finalists(TRIALS, count=count, mode=mode) == wanted
-
-
-def test_where_nothing_came_to_its_end_there_are_none() -> None:
-    assert finalists(TRIALS[TRIALS["state"] != "complete"], count=3, mode="max") == []
 
 
 def dataset(alike: bool) -> Dataset:
