@@ -5,7 +5,8 @@
 
 A study of `studies/` becomes `tables/NAME.parquet`: one row per strategy, seed and epoch, with the
 validation and the test score, the deterministic cost and the CPU-seconds it took. Until it is
-complete, what is done stands in `tables/NAME.jsonl`. Only the replay benchmark reads test scores.
+complete, what is done stands in `tables/NAME.jsonl`, which is committed too: hours went into it. Only
+the replay benchmark reads test scores.
 """
 
 from __future__ import annotations
