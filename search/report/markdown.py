@@ -14,6 +14,8 @@ from search.report.figures.figure import Drawing, Figure
 from search.report.hours import cut_lines
 from search.report.tables import as_markdown, shown
 
+STRATEGY = 24  # characters of a line on a terminal
+
 
 def page(content: Report, run_dir: Path, drawings: Mapping[str, Drawing]) -> str:
     """Return ``report.md``."""
@@ -61,8 +63,10 @@ def summary(content: Report, run_dir: Path) -> str:
     """Return the verdict, the leaderboard and where to read on."""
     lines = ["", str(content.verdict["sentence"])]
     if len(content.leaderboard):
-        board = shown(content.leaderboard).drop(columns="Trainable")
-        lines += ["", str(board.to_markdown(index=False, tablefmt="simple", disable_numparse=True))]
+        board = shown(content.leaderboard).drop(columns=["Trainable", "Time"])
+        widths = [STRATEGY if column == "Strategy" else None for column in board.columns]
+        table = board.to_markdown(index=False, tablefmt="simple", disable_numparse=True, maxcolwidths=widths)
+        lines += ["", str(table)]
     cut = [f"\n{line}" for line in cut_lines(content.cut, content.hours)]
     lacking = [f"\n{sentence}" for sentence in content.missing]
     step = f"\nnext: {content.next_step.sentence}\n  {content.next_step.command}"

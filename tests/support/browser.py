@@ -106,6 +106,7 @@ class Page:
 
     def pdf(self, path: Path) -> None:
         """Print on A4."""
+        self.media("print")
         told = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)
         path.write_bytes(base64.b64decode(told["data"]))
 

@@ -13,6 +13,7 @@ import pytest
 
 from search.report.content import Report, gather
 from search.report.latex import DAGGER, booktabs
+from search.report.markdown import summary
 from search.report.rounding import decimals, duration, plain, share, shared_decimals, signed
 from search.report.tables import as_latex, as_markdown, shown
 from search.results.intervals import Interval
@@ -71,6 +72,16 @@ def test_markdown_has_a_row_for_every_strategy(content: Report) -> None:
     rows = as_markdown(content.leaderboard).splitlines()
     assert len(rows) == len(content.leaderboard) + 2
     assert all(str(strategy) in row for strategy, row in zip(content.leaderboard["strategy"], rows[2:], strict=True))
+
+
+def test_the_summary_for_a_terminal_wraps_what_a_strategy_is_called(content: Report) -> None:
+    long = content.leaderboard.assign(strategy=content.leaderboard["strategy"] + ", head LR 0.001" * 4)
+    lines = summary(replace(content, leaderboard=long), Path("run")).splitlines()
+    (rule,) = [number for number, line in enumerate(lines) if line.startswith("----")]
+    end = lines.index("", rule)
+    assert max(map(len, lines[rule - 1 : end])) <= 120
+    whole = [line for line in lines[rule + 1 : end] if line.count("[")]  # an interval is never cut
+    assert [line.split()[0] for line in whole] == [str(rank) for rank in long["rank"]]
 
 
 def test_an_empty_leaderboard_is_an_empty_table(content: Report) -> None:
