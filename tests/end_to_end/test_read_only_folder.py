@@ -15,6 +15,8 @@ from search.cli import main
 from search.results.load import load
 from tests.end_to_end.tiny import write_project
 
+pytestmark = pytest.mark.slow  # a whole study
+
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
