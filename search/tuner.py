@@ -48,6 +48,9 @@ from search.sampler import StudySearcher  # noqa: E402
 from search.scheduler import StopAtFault, StratifiedScheduler  # noqa: E402
 from trainables.trial import StrategyTrial, open_test  # noqa: E402
 
+# Of the driver, for `storage.runs`. Tune hands them to its trials; whoever opens the test set needs them as well.
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
+
 
 @dataclass(frozen=True)
 class Slots:
@@ -169,7 +172,9 @@ def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots, most
 def measure_test(orders: Sequence[dict[str, Any]], room: Slots) -> list[float]:
     """Open the test set for kept trials, spread over the slots; one score an order, in order."""
     share = min(room.concurrent, len(orders))
-    task = ray.remote(num_cpus=room.cpus, num_gpus=room.gpus, max_retries=1)(open_test)
+    known = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
+    environment = {"env_vars": known} if known else None
+    task = ray.remote(num_cpus=room.cpus, num_gpus=room.gpus, max_retries=1, runtime_env=environment)(open_test)
     parts = ray.get([task.remote(list(orders[start::share])) for start in range(share)])
     return [parts[index % share][index // share] for index in range(len(orders))]
 

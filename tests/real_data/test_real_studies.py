@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.real_data.references import mean_pooled_features, pooled_mobilenet_features, regression_accuracy, sentences
+from tests.support.agreement import check_contract, check_page
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -137,3 +138,12 @@ def test_a_real_study_trains_its_budget_and_keeps_frozen_what_is_frozen(
     trained = trials[trials["state"] != "reused"]
     assert set(trained["certificate"]) <= {"ok", "none"}
     assert (trained.loc[trained["freezing"] != "full", "certificate"] == "ok").all()
+
+
+@pytest.mark.parametrize("study", LIMITS)
+def test_a_real_study_leaves_the_whole_folder_and_a_page_that_says_what_its_tables_say(
+    study: str, request: pytest.FixtureRequest
+) -> None:
+    finished: Finished = request.getfixturevalue(study)
+    check_contract(finished.run_dir)
+    check_page(finished.run_dir)

@@ -12,10 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from search.report.figures.catalogue import FIGURES
 from search.report.styles import DARK, LIGHT, LOOKS
 from search.results.run import report
 from tests.search.report.reading import Element, read, rows
 from tests.support import made_up_run
+from tests.support.agreement import CHECKS, Kept, check_leaderboard
 
 SECTIONS = ["verdict", "choose", "leaderboard", "maps", "mattered", "search", "lost", "trust", "reproduce", "glossary"]
 
@@ -49,39 +51,23 @@ def test_it_opens_with_the_verdict_of_report_json(reported: Path, page: Element)
 
 
 def test_the_leaderboard_repeats_the_csv(reported: Path, page: Element) -> None:
-    board = pd.read_csv(reported / "tables" / "leaderboard.csv")
-    shown = rows(page.first("table", data_table="leaderboard"))
-    assert [row["Strategy"] for row in shown] == list(board["strategy"])
-    for row, kept in zip(shown, board.to_dict("records"), strict=True):
-        assert int(row["Rank"]) == kept["rank"]
-        assert int(row["Seeds"]) == kept["seeds"]
-        mean, low, high = (float(part) for part in re.findall(r"[\d.]+", row["Test [95 %]"]))
-        places = 10.0 ** -len(row["Validation"].partition(".")[2])
-        assert mean == pytest.approx(kept["test_mean"], abs=places)
-        assert (low, high) == pytest.approx((kept["test_low"], kept["test_high"]), abs=places)
-        assert float(row["Validation"]) == pytest.approx(kept["val_mean"], abs=places)
+    check_leaderboard(page, Kept(reported))
 
 
-@pytest.mark.parametrize("name", ["strategy-map", "lr-ratio", "best-so-far"])
-def test_the_numbers_under_a_figure_are_those_of_the_csv(page: Element, trials: pd.DataFrame, name: str) -> None:
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_numbers_under_a_figure_are_those_of_the_tables(reported: Path, page: Element, name: str) -> None:
     shown = rows(page.first("table", data_figure=name))
-    assert len(shown) > 3
-    for row in shown:
-        kept = trials.loc[row["trial"]]
-        assert float(row["score"]) == pytest.approx(kept["score"], rel=1e-4)
-        for column in {"lr_ratio", "seconds"} & set(row) if name != "best-so-far" else ():
-            assert float(row[column]) == pytest.approx(kept[column], rel=1e-4)
+    assert len(shown) >= 3
+    CHECKS[name](shown, Kept(reported))
 
 
-def test_the_curves_are_those_of_the_epochs(reported: Path, page: Element) -> None:
-    epochs = pd.read_csv(reported / "tables" / "epochs.csv", dtype={"trial": str}).set_index(["trial", "epoch"])
-    shown = rows(page.first("table", data_figure="learning-curves"))
-    told = {(row["trial"], int(name[6:])): value for row in shown for name, value in row.items() if name[:5] == "epoch"}
-    for place, value in told.items():
-        if value:
-            assert float(value) == pytest.approx(epochs.loc[place, "score"], rel=1e-4)
-    searched = epochs[(epochs["stage"] != "confirm") & epochs["score"].notna()]
-    assert {place for place, value in told.items() if value} == set(searched.index)
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_wrong_number_under_a_figure_would_be_found(reported: Path, page: Element, name: str) -> None:
+    shown = rows(page.first("table", data_figure=name))
+    column = [column for column, value in shown[0].items() if value.replace(".", "").isdigit()][-1]
+    shown[0][column] = str(round(float(shown[0][column]) * 1.01 + 1))
+    with pytest.raises((AssertionError, KeyError)):
+        CHECKS[name](shown, Kept(reported))
 
 
 @pytest.mark.parametrize("name", ["strategy-map", "lr-ratio"])
