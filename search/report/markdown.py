@@ -70,7 +70,7 @@ def summary(content: Report, run_dir: Path) -> str:
     cut = [f"\n{line}" for line in cut_lines(content.cut, content.hours)]
     lacking = [f"\n{sentence}" for sentence in content.missing]
     step = f"\nnext: {content.next_step.sentence}\n  {content.next_step.command}"
-    place = f"\nreport: {run_dir / 'report' / 'report.md'}"
+    place = f"\nreport: {run_dir / 'report' / 'report.html'}"
     return "\n".join([*lines, *cut, *lacking, *_failures(content.trials), step, place])
 
 
