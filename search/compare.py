@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from search.errors import require_run
+from search.errors import again, require_run
 from search.report.content import Report, gather
 from search.report.styles import KINDS, families
 from search.results.leaderboard import plain
@@ -84,7 +84,7 @@ def _distinct(folders: Sequence[Path]) -> None:
 
 def _comparable(runs: Mapping[Path, Report]) -> None:
     problems = [
-        Problem(str(folder), f"has no verdict yet; finish it first: thawline resume {folder}")
+        Problem(str(folder), f"has no verdict yet; finish it first: {again('resume', folder)}")
         for folder, content in runs.items()
         if content.leaderboard.empty
     ]
@@ -98,10 +98,15 @@ def _comparable(runs: Mapping[Path, Report]) -> None:
 
 
 def _names(runs: Mapping[Path, Report]) -> dict[Path, str]:
-    """Return each study's name, with its run folder where two share one."""
+    """Return each study's name, with as much of its run folder's path as tells it from others of that name."""
     given = [content.name for content in runs.values()]
+    ends = {folder: folder.resolve().parts for folder in runs}
+    length = 1
+    while len({parts[-length:] for parts in ends.values()}) < len(ends):
+        length += 1
+    place = {folder: "/".join(parts[-length:]) for folder, parts in ends.items()}
     return {
-        folder: content.name if given.count(content.name) == 1 else f"{content.name} ({folder.name})"
+        folder: content.name if given.count(content.name) == 1 else f"{content.name} ({place[folder]})"
         for folder, content in runs.items()
     }
 

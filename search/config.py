@@ -86,12 +86,13 @@ class FinalistsConfig(Frozen):
 
 
 class ResourcesConfig(Frozen):
-    """What one trial may use, and how many run at once."""
+    """What one trial may use, how many run at once, and how many machines to count on where some are not up yet."""
 
     gpus_per_trial: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     cpus_per_trial: float = Field(default=1, gt=0)
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     workers_per_trial: int = Field(default=1, ge=1)
+    nodes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 
 class StorageConfig(Frozen):

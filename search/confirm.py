@@ -64,7 +64,7 @@ def confirm(setup: Setup, room: Slots) -> None:
     template = setup.template.model_copy(update={"resplit": config.finalists.resplit})
     searcher = RoundSearcher(rounds, template, progress, setup.clock, progress.expect, setup.mirror)
     progress.begin("confirmation", max(len(rounds.floor), searcher.ended), searcher.ended)
-    carry_out(searcher, None, room, len(wanted) * seeds)
+    carry_out(searcher, None, room)
 
 
 def decide_on_validation(setup: Setup) -> Decision | None:

@@ -17,7 +17,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, get_storage
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.errors import ExitCode, StudyFailed
+from search.errors import ExitCode, StudyFailed, again
 from trainables.files import put
 
 POINTER = "optuna.json"
@@ -77,7 +77,7 @@ def lost(error: BaseException, run_dir: Path) -> StudyFailed | None:
     if database is None or not isinstance(error, FAULTS):
         return None
     told = database.unreachable(error)
-    return StudyFailed(f"{told.message}; when it can be: thawline resume {run_dir}", told.code)
+    return StudyFailed(f"{told.message}; when it can be: {again('resume', run_dir)}", told.code)
 
 
 @functools.cache

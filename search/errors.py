@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import shlex
 from enum import IntEnum
 from pathlib import Path
 
 from spaces.errors import BadInput
 
 RECORDS = ("optuna.journal", "optuna.json")  # what a run folder is known by: its journal, or where its database is
+
+
+def again(verb: str, place: object, more: str = "") -> str:
+    """Return the command that does ``verb`` with a run or a study file, as it can be pasted into a shell."""
+    return " ".join(filter(None, ("thawline", verb, shlex.quote(str(place)), more)))
 
 
 class ExitCode(IntEnum):
@@ -46,7 +52,7 @@ def unwritable(run_dir: Path, error: BaseException) -> StudyFailed:
     error = getattr(error, "cause", None) or error  # below what Ray wraps around it
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     kept = "what is recorded stays readable; make room or make it writable, then"
-    return StudyFailed(f"the run folder {run_dir} cannot be written: {why}; {kept} thawline resume {run_dir}")
+    return StudyFailed(f"the run folder {run_dir} cannot be written: {why}; {kept} {again('resume', run_dir)}")
 
 
 def explain(error: BaseException) -> tuple[str, ExitCode] | None:

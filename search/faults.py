@@ -8,14 +8,15 @@ from enum import Enum
 from pathlib import Path
 
 import torch
-from ray.exceptions import RayError
+from ray.exceptions import NodeDiedError, RayError
 
 from search.database import lost
 from search.errors import unwritable
 from trainables.files import Unwritable
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours its tracebacks
-DIED = "the worker died"
+DIED, GONE = "the worker died", "its machine went away"
+NODE_DIED = re.compile(r"\bnode (has died|was terminated)")  # Ray's words for it, in errors of several classes
 
 
 class Lost(Exception):
@@ -23,11 +24,12 @@ class Lost(Exception):
 
 
 class Remedy(Enum):
-    """What is done about a trial's error. A trial is tried again once, from its last checkpoint."""
+    """What is done about a trial's error. Whenever it is tried again, it goes on from its last checkpoint."""
 
     FAIL = "it would fail again in the same way"
-    RETRY = "its worker died, of which the trial may be innocent"
-    HALVE = "memory ran out: again, each batch in twice as many parts"
+    RETRY = "its worker died, of which the trial may be innocent: once again"
+    HALVE = "memory ran out: once again, each batch in twice as many parts"
+    MOVE = "its machine went away, as spot machines do: again elsewhere, as long as it gets further"
     STOP = "nothing can be kept: the study stops, the trial stays as it was"
 
 
@@ -38,8 +40,8 @@ def remedy(error: BaseException | None) -> Remedy:
             return Remedy.STOP
         case torch.OutOfMemoryError() | MemoryError():
             return Remedy.HALVE
-        case RayError() | Lost():
-            return Remedy.RETRY
+        case RayError() | Lost() as cause:
+            return Remedy.MOVE if _machine_is_gone(cause) else Remedy.RETRY
     return Remedy.FAIL
 
 
@@ -47,9 +49,13 @@ def reason(error: BaseException | None) -> str:
     """Return the error's kind and its first line."""
     cause = cause_of(error)
     if cause is None or isinstance(cause, RayError | Lost):
-        return DIED
+        return GONE if cause and _machine_is_gone(cause) else DIED
     first = (str(cause).strip() or "no message").splitlines()[0]
     return f"{type(cause).__name__}: {first}"
+
+
+def _machine_is_gone(cause: BaseException) -> bool:
+    return isinstance(cause, NodeDiedError) or bool(NODE_DIED.search(str(cause)))
 
 
 def stopped_by(fault: Exception, run_dir: Path) -> Exception:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from search.errors import ExitCode, StudyFailed
+from search.errors import ExitCode, StudyFailed, again
 from search.progress import Tell, silent
 from search.storage import JOURNAL, POINTER
 from spaces.errors import BadInput
@@ -143,7 +143,7 @@ class Mirror:
     def _unreachable(self, error: BaseException) -> StudyFailed:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = f"storage.runs: the run cannot be copied to {self.target}: {why}; what is recorded stands in"
-        return StudyFailed(f"{message} {self._run_dir}: thawline resume {self._run_dir}", ExitCode.CLUSTER)
+        return StudyFailed(f"{message} {self._run_dir}: {again('resume', self._run_dir)}", ExitCode.CLUSTER)
 
 
 def checkpoints(run_dir: Path, mirror: Mirror | None, label: str) -> Place:
@@ -174,8 +174,10 @@ def pull(source: RemotePath, run_dir: Path) -> Path:
         StudyFailed: the place cannot be reached.
     """
     if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-        message = "must be a new or an empty folder; if it holds this run already: thawline resume"
-        raise BadInput.at("--run-dir", f"{run_dir} {message} {run_dir}")
+        message = (
+            f"{run_dir} must be a new or an empty folder; if it holds this run already: {again('resume', run_dir)}"
+        )
+        raise BadInput.at("--run-dir", message)
     try:
         names = source.names()
         if not {JOURNAL, POINTER} & set(names):

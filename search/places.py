@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from search.errors import ExitCode, StudyFailed
+from search.errors import ExitCode, StudyFailed, again
 from search.layering import Resolved
 from spaces.errors import BadInput
 from trainables.remote import RemotePath, is_uri
@@ -44,5 +44,5 @@ def _refuse_taken(target: RemotePath) -> None:
     except OSError as error:
         raise StudyFailed(f"storage.runs: {target} cannot be reached: {error}", ExitCode.CLUSTER) from error
     if taken:
-        message = f"{target} holds a run already: thawline resume {target}, or another name by --run-dir"
+        message = f"{target} holds a run already: {again('resume', target)}, or another name by --run-dir"
         raise BadInput.at("storage.runs", message)

@@ -26,7 +26,8 @@ ATTRIBUTES = (
 )
 CHANGE, COMPUTING = "weight_change", "computing"
 NESTED = (CHANGE, COMPUTING)  # Tune hands on nested values under joined names
-RETRIED = "retried"
+RETRIED, MOVED = "retried", "moved"
+MOST_MOVES = 5  # machines that a trial may lose before it has recorded a further epoch
 Result = Mapping[str, Any]
 
 
@@ -42,6 +43,7 @@ class Live:
     reported: int = 0  # the last step that Optuna has
     accumulate: int = 1
     retried: bool = False
+    moves: int = 0  # machines lost since its last recorded epoch
     error: str | None = None
     remedy: Remedy = Remedy.FAIL
 
@@ -63,7 +65,7 @@ def epoch(live: Live, result: Result) -> None:
     number = result.get("epoch")
     if not isinstance(number, int) or number <= live.epoch:
         return
-    live.epoch, live.score = number, float(result["score"])
+    live.epoch, live.score, live.moves = number, float(result["score"]), 0
     live.seconds += float(result["seconds"])
     record = {name: result[name] for name in ("train_loss", "val_loss", "seconds", "cost")}
     live.trial.set_user_attr(f"epoch/{number}", _finite(record))
@@ -83,8 +85,22 @@ def step(live: Live) -> None:
         live.reported = live.epoch
 
 
+def may_go_on(live: Live) -> bool:
+    """Tell whether the trial is handed out again after its error."""
+    match live.remedy:
+        case Remedy.MOVE:
+            return live.moves < MOST_MOVES
+        case Remedy.RETRY | Remedy.HALVE:
+            return not live.retried
+    return False
+
+
 def retry(live: Live) -> None:
     """Write down that the trial is handed out again, and how."""
+    if live.remedy is Remedy.MOVE:
+        live.moves += 1
+        live.trial.set_user_attr(MOVED, {"after": live.epoch, "times": live.moves})
+        return
     live.retried = True
     live.accumulate *= 2 if live.remedy is Remedy.HALVE else 1
     kept = {"reason": live.error, "after": live.epoch, "accumulate": live.accumulate}

@@ -177,7 +177,7 @@ class StudySearcher(Searcher):
         if live is None or self.fault:
             return
         with self._guarded():
-            if error and not live.retried and live.remedy in (Remedy.RETRY, Remedy.HALVE):
+            if error and record.may_go_on(live):
                 record.retry(live)
                 self._again.append(live)
                 self._tell({"event": "note", "message": f"trial {live.label} is tried again: {live.error}"})

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from search.clock import Clock
 from search.commit import commits
-from search.errors import ExitCode, StudyFailed, concerns, unwritable
+from search.errors import ExitCode, StudyFailed, again, concerns, unwritable
 from search.layering import Resolved, dump, resolve
 from search.lock import hold
 from search.places import new_run
@@ -176,7 +176,7 @@ def interruptible(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print(f"interrupted; what is done is saved; to go on: thawline resume {folder}", file=sys.stderr)
+        print(f"interrupted; what is done is saved; to go on: {again('resume', folder)}", file=sys.stderr)
         raise
     finally:
         if on_main:
@@ -185,18 +185,19 @@ def interruptible(folder: Path) -> Iterator[None]:
 
 def _carry_out(setup: Setup) -> None:
     from search import confirm
-    from search.tuner import cluster, slots
+    from search.tuner import cluster, machines_told, slots
 
     with cluster():
         room = slots(setup.config.resources)
         setup.progress.workers = room.concurrent
-        _search(setup, room)
-        if not confirm.any_usable(setup.run_dir):
-            raise _nothing_usable(setup)
-        confirm.confirm(setup, room)
-        if confirm.decide_on_validation(setup) is None:
-            raise _nothing_usable(setup)
-        confirm.open_the_test_set(setup, room)
+        with machines_told(room, setup.progress):
+            _search(setup, room)
+            if not confirm.any_usable(setup.run_dir):
+                raise _nothing_usable(setup)
+            confirm.confirm(setup, room)
+            if confirm.decide_on_validation(setup) is None:
+                raise _nothing_usable(setup)
+            confirm.open_the_test_set(setup, room)
     from search.export import native
 
     native.export_best(setup)
@@ -221,7 +222,7 @@ def _search(setup: Setup, room: Any) -> None:
         setup.run_dir, SEARCH, setup.template, queue, sampling, stopping, setup.progress, setup.clock, setup.mirror
     )
     setup.progress.begin("search", total, searcher.ended)
-    carry_out(searcher, stopping, room, total)
+    carry_out(searcher, stopping, room)
 
 
 def _stopping(setup: Setup) -> Stopping | None:
@@ -254,7 +255,7 @@ def _no_usable_trial(folder: Path) -> str:
     trials, _ = load(folder)
     cut = cut_lines(what_was_cut(attributes(folder), trials), None)
     if cut:
-        more = f"give it more: thawline resume {folder} -o budget.hours=HOURS"
+        more = f"give it more: {again('resume', folder, '-o budget.hours=HOURS')}"
         return f"the study ended without a usable trial. {' '.join(cut)} {more}"
     failed = trials[trials["state"] == "failed"]
     reasons = failed["reason"].value_counts()

@@ -39,26 +39,34 @@ import logging  # noqa: E402
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
 
-from search.cluster import token  # noqa: E402
+from search.cluster import growth, token  # noqa: E402
+from search.cluster.growth import Machine  # noqa: E402
 from search.config import ResourcesConfig  # noqa: E402
 from search.errors import ExitCode, StudyFailed  # noqa: E402
 from search.faults import stopped_by  # noqa: E402
+from search.progress import Tell  # noqa: E402
+from search.record import MOST_MOVES  # noqa: E402
 from search.rungs import Stopping  # noqa: E402
 from search.sampler import StudySearcher  # noqa: E402
 from search.scheduler import StopAtFault, StratifiedScheduler  # noqa: E402
 from trainables.trial import StrategyTrial, open_test  # noqa: E402
 
+LOOK = 2.0  # seconds between two looks at the machines
 # Of the driver, for `storage.runs`. Tune hands them to its trials; whoever opens the test set needs them as well.
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 
 
 @dataclass(frozen=True)
 class Slots:
-    """What one trial gets, and how many run at once. Ray has a worker compute on as many threads as it gets CPUs."""
+    """What one trial gets, how many run at once, and on how many machines.
+
+    Ray has a worker compute on as many threads as it gets CPUs.
+    """
 
     cpus: float
     gpus: float
     concurrent: int
+    machines: int = 1
 
 
 @contextmanager
@@ -96,44 +104,74 @@ def cluster() -> Iterator[None]:
 
 
 def slots(wanted: ResourcesConfig) -> Slots:
-    """Return the slots of the connected cluster. CPUs that no further trial would use go to those that run.
+    """Return the slots of the connected cluster, with those of machines that its autoscaler may start.
+
+    CPUs that no further trial would use go to those that run.
 
     Raises:
-        StudyFailed: one trial asks for more than the whole cluster has.
+        StudyFailed: one trial asks for more than any machine has.
     """
-    there = ray.cluster_resources()
-    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
-    per_trial = wanted.gpus_per_trial if wanted.gpus_per_trial != "auto" else (1.0 if gpus else 0.0)
-    if wanted.cpus_per_trial > cpus or per_trial > gpus:
-        asked = f"{wanted.cpus_per_trial:g} CPU and {per_trial:g} GPU a trial"
-        message = f"resources: {asked} are asked for, the cluster has {cpus:g} CPU and {gpus:g} GPU"
-        raise StudyFailed(f"{message}; lower resources.cpus_per_trial or gpus_per_trial", ExitCode.USAGE)
-    room = min(cpus / wanted.cpus_per_trial, gpus / per_trial if per_trial else math.inf)
-    most = max(1, math.floor(room))
+    there, coming = growth.up(ray.nodes()), growth.planned()
+    has_gpu = any(machine.gpus for machine in (*there, *coming))
+    per_trial = wanted.gpus_per_trial if wanted.gpus_per_trial != "auto" else (1.0 if has_gpu else 0.0)
+    one = Machine(wanted.cpus_per_trial, per_trial)
+    machines = growth.expected(there, coming, None if wanted.nodes == "auto" else wanted.nodes, one)
+    most = sum(machine.fits(*one) for machine in machines)
+    if not most:
+        asked = f"{one.cpus:g} CPU and {one.gpus:g} GPU a trial"
+        has = ", ".join(sorted({f"{machine.cpus:g} CPU and {machine.gpus:g} GPU" for machine in machines}))
+        message = f"resources: {asked} are asked for, no machine of the cluster has them; those there have {has}"
+        way_out = "lower resources.cpus_per_trial or gpus_per_trial; set resources.nodes if machines are to come"
+        raise StudyFailed(f"{message}; {way_out}", ExitCode.USAGE)
     concurrent = most if wanted.concurrent == "auto" else min(wanted.concurrent, most)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     # Ray may have been told of more CPUs than there are; how many there are is known of this machine alone.
-    cores = float(os.cpu_count() or 1) if len(nodes) == 1 else math.inf
-    each = [(min(cores, node.get("CPU", 0.0)), node.get("GPU", 0.0)) for node in nodes]
-    return Slots(cpus_each(each, wanted.cpus_per_trial, per_trial, concurrent), per_trial, concurrent)
+    cores = float(os.cpu_count() or 1) if len(there) == len(machines) == 1 else math.inf
+    real = [Machine(min(cores, machine.cpus), machine.gpus) for machine in machines]
+    cpus = cpus_each(real, one.cpus, per_trial, concurrent)
+    fits = sorted((machine.fits(cpus, per_trial) for machine in machines), reverse=True)
+    needed = next(count for count in range(1, len(fits) + 1) if sum(fits[:count]) >= concurrent)
+    return Slots(cpus, per_trial, concurrent, needed)
 
 
-def cpus_each(nodes: Sequence[tuple[float, float]], cpus: float, gpus: float, concurrent: int) -> float:
+def cpus_each(machines: Sequence[Machine], cpus: float, gpus: float, concurrent: int) -> float:
     """Return the most whole CPUs with which ``concurrent`` trials of ``gpus`` GPUs still find room at once.
 
-    At least ``cpus``, the share that was asked for; ``nodes`` are the CPUs and GPUs of each machine.
+    At least ``cpus``, the share that was asked for.
     """
-
-    def fit(share: int) -> int:
-        return sum(math.floor(min(node / share, there / gpus if gpus else math.inf)) for node, there in nodes)
-
-    most = math.floor(max((node for node, _ in nodes), default=0.0))
+    most = math.floor(max((machine.cpus for machine in machines), default=0.0))
     shares = range(most, math.floor(cpus), -1)
-    return next((float(share) for share in shares if fit(share) >= concurrent), cpus)
+    fits = (share for share in shares if sum(machine.fits(share, gpus) for machine in machines) >= concurrent)
+    return next(map(float, fits), cpus)
 
 
-def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots, most: int) -> None:
-    """Run everything ``searcher`` hands out, ``most`` trials at the most. What came of it stands in Optuna.
+@contextmanager
+def machines_told(room: Slots, tell: Tell) -> Iterator[None]:
+    """Say how many of the machines that trials count on are up, whenever that changes: some may come, some may go."""
+    kind, over = "GPU nodes" if room.gpus else "nodes", threading.Event()
+
+    def watch() -> None:
+        before = room.machines
+        while not over.is_set():
+            fit = sum(machine.fits(room.cpus, room.gpus) > 0 for machine in growth.up(ray.nodes()))
+            now = min(fit, room.machines)
+            if now != before:
+                waits = "waiting for " if now < room.machines else ""
+                message = f"{waits}{kind}: {now}/{room.machines} up"
+                tell({"event": "note", "message": message, "nodes_up": now, "nodes": room.machines})
+            before = now
+            over.wait(LOOK)
+
+    thread = threading.Thread(target=watch, name="machines", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots) -> None:
+    """Run everything ``searcher`` hands out. What came of it stands in Optuna.
 
     Raises:
         StudyFailed: the run folder cannot be written any more.
@@ -148,7 +186,7 @@ def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots, most
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=StratifiedScheduler(searcher, rungs),
-                num_samples=2 * most,  # each may be handed out again once
+                num_samples=-1,  # the searcher says when it is done: a trial may be handed out several times
                 max_concurrent_trials=room.concurrent,
                 reuse_actors=True,
                 trial_dirname_creator=_label,
@@ -174,7 +212,9 @@ def measure_test(orders: Sequence[dict[str, Any]], room: Slots) -> list[float]:
     share = min(room.concurrent, len(orders))
     known = {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
     environment = {"env_vars": known} if known else None
-    task = ray.remote(num_cpus=room.cpus, num_gpus=room.gpus, max_retries=1, runtime_env=environment)(open_test)
+    task = ray.remote(num_cpus=room.cpus, num_gpus=room.gpus, max_retries=MOST_MOVES, runtime_env=environment)(
+        open_test
+    )
     parts = ray.get([task.remote(list(orders[start::share])) for start in range(share)])
     return [parts[index % share][index // share] for index in range(len(orders))]
 

@@ -21,6 +21,7 @@ ALLOWED = {
     "data.augment_views": "a whole number of 1 or more, or fresh",
     "resources.gpus_per_trial": "auto or a number of 0 or more",
     "resources.concurrent": "auto or a whole number of 1 or more",
+    "resources.nodes": "auto or a whole number of 1 or more",
 }
 KINDS = {
     "int_type": "a whole number",

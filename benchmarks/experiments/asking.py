@@ -70,7 +70,7 @@ def seconds(trials: int) -> list[float]:
             assert proposed is not None, "the space has ranges, so that there is always a next point"
             handle, key = proposed
             for epoch in range(1, EPOCHS + 1):
-                if not search.report(handle, epoch, _score(key, epoch), 1.0) or epoch == EPOCHS:
+                if not search.report(handle, epoch, score_of(key, epoch), 1.0) or epoch == EPOCHS:
                     break
             search.end(handle)
             found.append(time.process_time() - started)
@@ -98,7 +98,7 @@ def _search(folder: Path, trials: int, rungs: Rungs | None) -> OurSearch:
     return OurSearch(folder, TEMPLATE, [], Sampling(space, trials, seed=0), rungs)
 
 
-def _score(key: str, epoch: int) -> float:
+def score_of(key: str, epoch: int) -> float:
     """Return a score that depends on the strategy and rises."""
     return int(hashlib.sha256(key.encode()).hexdigest()[:6], 16) / 16**6 / 2 + epoch / 10
 

@@ -140,6 +140,12 @@ BEYOND = {
         3, seeds=5, spread=0.01, examples=2000, alike=0.5
     ),
 }
+SPREAD_OUT = {
+    "five equals, up to 5 seeds that differ by 2 points, 2000 examples": equals(5, spread=0.02, examples=2000),
+    "two equals ahead of three, up to 5 seeds that differ by 1 point, 1000 examples": Truth(
+        {"a": 0.8, "b": 0.85, "c": 0.85, "d": 0.8, "e": 0.8}, dict.fromkeys("abcde", 5), spread=0.01, examples=1000
+    ),
+}
 
 PAIRED = {
     f"{seeds} seeds that differ by 1 point, 2000 examples": equals(3, seeds=seeds, spread=0.01, examples=2000)
@@ -166,6 +172,11 @@ def rows() -> list[Row]:
         found.append(Row(metric=metric, value=share, goal="", ok=None, note=_labels(outcome)))
     for name, truth in BEYOND.items():
         found += _interval_rows(name, simulate(truth, DRAWS), goal=False)
+    for name, truth in SPREAD_OUT.items():
+        outcome = simulate(truth, DRAWS, rounds=True)
+        found += _interval_rows(f"in rounds, {name}", outcome, goal=False)
+        share = outcome.false_clear / DRAWS
+        found.append(Row(metric=f"false clear: {name}", value=share, goal="", ok=None, note=_labels(outcome)))
     for name, truth in PAIRED.items():
         for paired_from, words in ((2, "paired over seeds"), (NEVER, "seeds on their own")):
             share = simulate(truth, DRAWS, paired_from=paired_from).differ

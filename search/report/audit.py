@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from search.errors import again
 from search.report import trust
 from search.report.content import Report
 from search.report.hours import cut_lines
@@ -138,14 +139,17 @@ def kinds(content: Report) -> pd.DataFrame:
 def search_lines(content: Report) -> list[str]:
     """Return what was trained, what was not, and what the search promised too much."""
     told, optimism = content.search, content.optimism["test"]
+    unfinished = told["trials"] - told["complete"] - told["pruned"] - told["failed"]
+    running = f", {unfinished} have not ended" if unfinished else ""
     lines = [
         f"{told['trials']} search trials trained: {told['complete']} to the last epoch, "
-        f"{told['pruned']} stopped early, {told['failed']} failed; "
+        f"{told['pruned']} stopped early, {told['failed']} failed{running}; "
         f"{told['reused']} proposals repeated an earlier strategy and were not trained."
     ]
     lines += _share_explored(content.explored)
     if optimism is not None:
-        lines.append(f"The winner's search score was {optimism:+.4f} against its mean test score (optimism).")
+        promise = f"The winner's search score less its mean test score is {optimism:+.4f}"
+        lines.append(f"{promise} (optimism; of a single score, so that there is no interval).")
     return [*lines, *cut_lines(content.cut, content.hours)]
 
 
@@ -176,7 +180,7 @@ def failures(trials: pd.DataFrame) -> pd.DataFrame:
 
 def command(run_dir: Path) -> str:
     """Return what runs the study again."""
-    return f"thawline run {run_dir / 'study.yaml'}"
+    return again("run", run_dir / "study.yaml")
 
 
 def reproduce(content: Report) -> list[str]:

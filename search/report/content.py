@@ -148,8 +148,7 @@ def gather(run_dir: Path) -> Report:
     rungs = rungs_of(config, space) if space and config.search.scheduler != "none" else None
     apart = config.search.scheduler == "stratified"
     decision = read_decision(facts[evidence.DECISION]) if evidence.DECISION in facts else None
-    tested = facts.get(evidence.TEST_OPENED) and trials["test_score"].notna().any()
-    if decision and tested and space:
+    if decision and space and evidence.tested(trials, facts):
         answer = _answer(run_dir, config, decision, recorded, predictions, space)
     else:
         answer = _no_answer(run_dir, trials, facts)

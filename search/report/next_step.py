@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from search.config import StudyConfig
+from search.errors import again
 from search.results.intervals import Sample, over_examples, over_seeds
 from search.results.verdict import Decision
 
@@ -25,7 +26,7 @@ def unfinished(run_dir: Path, trials: pd.DataFrame) -> NextStep:
     if len(trials) and (trials["state"] == "failed").all():
         first = trials.iloc[0]["trial"]
         return NextStep("See one of the failures in this process, where a debugger can be set.", _trial(run_dir, first))
-    return NextStep("Go on where the run stopped.", f"thawline resume {run_dir}")
+    return NextStep("Go on where the run stopped.", again("resume", run_dir))
 
 
 def after(decision: Decision, val: Sample, borders: pd.DataFrame, study: StudyConfig, run_dir: Path) -> NextStep:
@@ -40,10 +41,13 @@ def after(decision: Decision, val: Sample, borders: pd.DataFrame, study: StudyCo
     if len(at):
         named = ", ".join(f"space.{name}" for name in at["dimension"])
         sentence = f"The winner lies at the border of the space: widen {named} in the study file and run it anew."
-        return NextStep(sentence, f"thawline run {run_dir / 'study.yaml'}")
+        return NextStep(sentence, again("run", run_dir / "study.yaml"))
     more = 2 * study.budget.trials
-    sentence = "The winner's weights are in best/. To look further (the test set is then opened a second time):"
-    return NextStep(sentence, f"thawline resume {run_dir} -o budget.trials={more}")
+    whose = "Its weights are in best/."
+    if decision.recommended != decision.winner:
+        whose = "Its weights are in checkpoints/; best/ holds the winner's, which is not told apart from it."
+    sentence = f"{whose} To look further (the test set is then opened a second time):"
+    return NextStep(sentence, again("resume", run_dir, f"-o budget.trials={more}"))
 
 
 def seed_share(val: Sample, one: str, other: str) -> float | None:
@@ -60,14 +64,14 @@ def _more_evidence(decision: Decision, val: Sample, study: StudyConfig, run_dir:
     seeds = 2 * study.finalists.seeds
     if share is None or share > 0.5:
         why = "One seed says nothing of the spread" if share is None else "Most of the uncertainty is the seeds'"
-        command = f"thawline resume {run_dir} -o finalists.seeds={seeds} -o budget.trials={2 * study.budget.trials}"
+        command = again("resume", run_dir, f"-o finalists.seeds={seeds} -o budget.trials={2 * study.budget.trials}")
         return NextStep(f"{why}: confirm on more of them, and search on, which confirmation may then match.", command)
     sentence = (
         f"Most of the uncertainty is that of {val.examples} validation examples: bring more of them, or accept a wider "
         "finalists.margin, and run the study anew."
     )
-    return NextStep(sentence, f"thawline run {run_dir / 'study.yaml'}")
+    return NextStep(sentence, again("run", run_dir / "study.yaml"))
 
 
 def _trial(run_dir: Path, label: str) -> str:
-    return f"thawline trial {run_dir} {label}"
+    return again("trial", run_dir, label)

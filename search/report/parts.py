@@ -11,7 +11,7 @@ import pandas as pd
 from search.clock import TIME_UP
 from search.report import sentences
 from search.results.compare import Rival
-from search.results.evidence import DECISION, FINALISTS, TEST_OPENED
+from search.results.evidence import DECISION, FINALISTS, TEST_OPENED, tested
 from search.results.intervals import Interval, Sample
 from search.results.leaderboard import by_key, plain
 from search.results.verdict import Decision
@@ -34,7 +34,7 @@ def _why(facts: Mapping[str, Any], trials: pd.DataFrame) -> str:
     confirmations = trials[trials["stage"] == "confirm"]
     ended = "running" not in set(trials["state"])
     if DECISION in facts:
-        return "the decision is written down, the test set is not opened"
+        return f"the decision is written down, the test set is {_opening(facts)}"
     if FINALISTS in facts:
         failed = len(confirmations) and (confirmations["state"] == "failed").all()
         return "every confirmation failed" if failed else "confirmation has not ended"
@@ -59,7 +59,17 @@ def missing(facts: Mapping[str, Any], trials: pd.DataFrame) -> tuple[str, ...]:
         told.append(f"Nothing is decided: confirmation has {done} runs so far.")
     elif not facts.get(TEST_OPENED):
         told.append("The test set is not opened: there are no test scores.")
+    elif not tested(trials, facts):
+        told.append(f"The test set is {_opening(facts)}.")
     return tuple(told)
+
+
+def _opening(facts: Mapping[str, Any]) -> str:
+    """Return how far the opening of the test set has got that belongs to the decision."""
+    openings = facts.get(TEST_OPENED) or []
+    if not openings or facts[DECISION]["at"] > openings[-1]["at"]:
+        return "not opened for it yet" if openings else "not opened"
+    return f"opened since {openings[-1]['at']}, and not measured to the end"
 
 
 def verdict(

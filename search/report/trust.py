@@ -175,7 +175,8 @@ def _pruning(agreement: pd.DataFrame) -> Check:
 
 def _seeds(board: pd.DataFrame) -> Check:
     winner, fewest = int(board.iloc[0]["seeds"]), int(board["seeds"].min())
-    text = f"The winner was trained on {winner} fresh seeds, the others on {fewest} or more."
+    others = f", the others on {fewest} or more" if len(board) > 1 else ""
+    text = f"The winner was trained on {winner} fresh seeds{others}."
     return Check("seeds", "pass" if winner >= ENOUGH_SEEDS else "warn", text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,22 @@ def confirmed_trials(run_dir: Path) -> pd.DataFrame:
 def confirmed_of(trials: pd.DataFrame) -> pd.DataFrame:
     """Return those of ``trials`` that are confirmations and came to their end."""
     return trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
+
+
+def tested(trials: pd.DataFrame, facts: Mapping[str, Any]) -> bool:
+    """Tell whether the test set was measured for all that the last decision names.
+
+    Not while an opening goes on, and not where a longer search has decided anew and not opened it again.
+    """
+    openings = facts.get(TEST_OPENED) or []
+    if DECISION not in facts or not openings:
+        return False
+    confirmed, order = confirmed_of(trials), set(facts[DECISION]["order"])
+    scored = confirmed[confirmed["test_score"].notna()]
+    wanted = {name for opening in openings for name in opening["trials"]}
+    if facts[DECISION]["at"] > openings[-1]["at"]:
+        wanted |= set(confirmed.loc[confirmed["key"].isin(order), "trial"])
+    return order <= set(scored["key"]) and wanted <= set(scored["trial"])
 
 
 def measured_on(run_dir: Path, split: Split, metric: str, confirmed: pd.DataFrame | None = None) -> Sample:

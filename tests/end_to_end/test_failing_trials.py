@@ -24,6 +24,21 @@ RAISES_OR_DIVERGES = FORWARD.replace(
         return""",
 )
 ALWAYS_DIVERGES = FORWARD.replace("        return", '        x = x * float("nan")\n        return')
+# A fault in the second of two epochs of every trial, also of those that read the network's answers from a file.
+GIVES_UP = MODULE.replace(
+    "def network(pretrained=True):\n",
+    """\
+def network(pretrained=True):
+    import trainables.loop
+
+    def schedule(step, steps):
+        if step >= steps // 2:
+            raise RuntimeError("enough of it")
+        return 1.0
+
+    trainables.loop.schedule = schedule
+""",
+)
 # Eight strategies in all: a probe, the last block (which raises), the last two (which diverge) and everything.
 # One worker, so that every run draws the same points: fifty draws may miss a strategy.
 EIGHT = "space: {preset: quick, freezing: [probe, top, full], head_lr: [0.01, 0.03], lr_ratio: [1.0], reinit: [none]}"
@@ -126,3 +141,24 @@ def test_when_every_trial_fails_the_command_says_why_and_exits_3(tmp_path: Path)
     assert report["verdict"]["sentence"] == "No verdict yet: every trial failed."
     trials = pd.read_parquet(tmp_path / "run" / "tables" / "trials.parquet")
     assert list(trials["state"]) == ["failed"] * 4
+
+
+@pytest.mark.slow
+def test_when_no_trial_reaches_its_last_epoch_the_command_says_why_and_exits_3(tmp_path: Path) -> None:
+    write_project(tmp_path, module=GIVES_UP, study=SMALL.replace("trials: 12", "trials: 3"))
+    ended = thawline("run", "study.yaml", "--run-dir", "run", folder=tmp_path)
+    trials = pd.read_parquet(tmp_path / "run" / "tables" / "trials.parquet")
+    epochs = pd.read_parquet(tmp_path / "run" / "tables" / "epochs.parquet")
+    assert set(epochs["epoch"]) == {1}  # there are scores, but none that may be compared
+    assert epochs["score"].notna().all()
+    assert set(trials["state"]) <= {"failed", "pruned", "reused"}
+    assert set(trials.loc[trials["state"] == "failed", "reason"]) == {"RuntimeError: enough of it"}
+    assert ended.code == 3
+    assert "Traceback (most recent" not in ended.told
+    assert re.search(r"^\| *\d+ *\| (control|search) *\| RuntimeError: enough of it", ended.printed, re.MULTILINE)
+    last = ended.told.splitlines()[-1]
+    failed = (trials["state"] == "failed").sum()
+    assert last.startswith(f"error: the search ended without a usable trial: {failed} x RuntimeError: enough of it")
+    report = json.loads((tmp_path / "run" / "report" / "report.json").read_text())
+    assert report["verdict"]["sentence"].startswith("No verdict yet")
+    assert not (tmp_path / "run" / "best").exists()

@@ -52,7 +52,7 @@ def carry_out(folder: Path, name: str, module: str, strategies: list[Strategy]) 
     resolved = resolve(write_project(folder, name=name, module=module, study=study))
     queue = [Proposal(strategy, "search", 0) for strategy in strategies]
     searcher = StudySearcher(folder, "search", template(resolved), queue)
-    carry_out(searcher, None, slots(resolved.config.resources), len(queue))
+    carry_out(searcher, None, slots(resolved.config.resources))
     return {"template": template(resolved)}
 
 

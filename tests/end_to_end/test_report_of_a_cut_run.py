@@ -11,6 +11,10 @@ import pytest
 
 from search.cli import main
 from search.results.load import load
+from search.storage import open_study
+
+LATER = "2100-01-01T00:00:00+00:00"
+OPENING = "the decision is written down, the test set is opened since "
 
 
 def line_of(journal: list[str], attribute: str) -> int:
@@ -58,6 +62,8 @@ def test_the_report_of_a_finished_run_is_written_again_the_same(
         ("finalists", "confirmation has not ended"),
         ("checkpoint", "confirmation has not ended"),
         ("decision", "the decision is written down, the test set is not opened"),
+        ("test_opened", OPENING),
+        ("test_score", OPENING),
     ],
 )
 def test_a_run_cut_right_after_an_entry_says_what_is_missing(
@@ -71,9 +77,22 @@ def test_a_run_cut_right_after_an_entry_says_what_is_missing(
     folder = cut(finished, tmp_path / "run", line_of(journal, attribute) + 1)
     assert main(["report", str(folder)]) == 0
     printed, told = capfd.readouterr()
-    assert f"No verdict yet: {missing}." in printed
+    assert f"No verdict yet: {missing}" in " ".join(printed.split())
     assert told == ""
     assert json.loads((folder / "report" / "report.json").read_text())["verdict"]["label"] is None
+
+
+def test_while_a_longer_search_has_decided_anew_and_not_opened_the_test_set_there_is_no_verdict(
+    finished: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "run")
+    study = open_study(folder, "confirm", "max")
+    kept = study.user_attrs["decision"]
+    study.set_user_attr("decision", {**kept, "order": ["not confirmed before", *kept["order"]], "at": LATER})
+    assert main(["report", str(folder)]) == 0
+    printed, told = capfd.readouterr()
+    assert "the test set is not opened for it yet" in " ".join(printed.split())
+    assert told == ""
 
 
 @pytest.mark.slow

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 import thawline
+from search.layering import resolve
+from search.results.intervals import sample
 from search.results.load import attributes, load
+from search.results.verdict import decide, read_decision
 from tests.end_to_end.test_repeat import TIMES
 from tests.end_to_end.tiny import MODULE, write_project
 
@@ -102,10 +108,46 @@ def test_the_finalists_are_search_trials_that_were_seen_to_the_end(finished: Pat
 
 
 def test_the_decision_can_be_made_again_from_the_validation_predictions_alone(finished: Path) -> None:
-    decision = attributes(finished)["decision"]
     kept = pd.read_parquet(finished / "tables" / "predictions.parquet")
-    trials = pd.read_parquet(finished / "tables" / "trials.parquet").set_index("trial")
-    val = kept[kept["split"] == "val"]
-    right = (val["label"] == val["prediction"]).groupby(val["trial"]).mean()
-    means = right.groupby(trials["key"]).mean()
-    assert means[decision["winner"]] == pytest.approx(means.max())
+    confirmed = pd.read_parquet(finished / "tables" / "trials.parquet").query("stage == 'confirm'")
+    val = kept[kept["split"] == "val"].set_index("trial")
+    predicted: dict[str, dict[int, NDArray[np.int64]]] = {}
+    for trial in confirmed.itertuples():
+        predicted.setdefault(trial.key, {})[trial.seed] = val.loc[trial.trial, "prediction"].to_numpy()
+    labels = val.loc[confirmed["trial"].iloc[0], "label"].to_numpy()
+    costs = confirmed.groupby("key")["cost"].mean().to_dict()
+    margin = resolve(finished / "study.yaml", look=False).config.finalists.margin
+    again = decide(sample(labels, predicted, "accuracy"), costs, margin=margin, mode="max")
+    assert again == read_decision(attributes(finished)["decision"])
+
+
+# Whatever reads a split's inputs writes down when: before the decision stands in the journal, or after.
+TRAP = """
+def network(pretrained=True):
+    import pathlib, time
+    from trainables.run import Run
+
+    here = pathlib.Path(__file__).parent
+    if "_whole" not in vars(Run):
+        Run._whole = Run.part
+
+        def part(self, split, view=None):
+            decided = b'"decision"' in (here / "run" / "optuna.journal").read_bytes()
+            (here / f"{split}-{'after' if decided else 'before'}-{time.monotonic_ns()}").touch()
+            return Run._whole(self, split, view)
+
+        Run.part = part
+"""
+
+
+@pytest.mark.slow
+def test_no_worker_touches_the_test_split_before_the_decision_stands(local_ray: None, tmp_path: Path) -> None:
+    module = MODULE.replace("def network(pretrained=True):\n", TRAP[1:])
+    assert module != MODULE
+    study = write_project(tmp_path, name="trapped", module=module)
+    thawline.Study.from_yaml(study).run(tmp_path / "run", quiet=True)
+    read = Counter(path.name.rpartition("-")[0] for path in tmp_path.glob("*-*-*"))
+    assert read["train-before"] > 0
+    assert read["val-before"] > 0
+    assert read["test-after"] > 0
+    assert read["test-before"] == 0

@@ -40,7 +40,7 @@ def test_short_trials_use_every_slot_and_no_worker_is_lost(local_ray: None, tmp_
     room = slots(resolved.config.resources)
     assert room.concurrent == SLOTS
     queue = [Proposal(Strategy(Probe(), head_lr=1e-3), "control", seed) for seed in range(TRIALS)]
-    carry_out(StudySearcher(tmp_path, "search", template(resolved), queue), None, room, len(queue))
+    carry_out(StudySearcher(tmp_path, "search", template(resolved), queue), None, room)
     trials, _ = load(tmp_path)
     assert list(trials["state"]) == ["complete"] * TRIALS
     builds = Counter(path.name.split("-")[1] for path in tmp_path.glob("built-*"))

@@ -89,6 +89,13 @@ def changed(folder: Path, target: Path, old: str, new: str) -> Path:
     return target
 
 
+def test_studies_that_share_their_name_and_their_folder_s_are_kept_apart(tmp_path: Path) -> None:
+    twins = [made_up_run.write(tmp_path / place / "run", trials=7) for place in ("here", "there")]
+    found = thawline.compare(twins)
+    assert list(found.studies["study"]) == ["made-up (here/run)", "made-up (there/run)"]
+    assert set(found.scores["study"]) == set(found.studies["study"])
+
+
 def test_runs_of_different_metrics_are_refused(runs: list[Path], tmp_path: Path) -> None:
     other = changed(runs[1], tmp_path / "other", "name: accuracy", "name: macro_f1")
     with pytest.raises(BadInput, match=r"metric.*the same in every run.*accuracy.*macro_f1"):

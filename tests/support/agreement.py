@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from search.layering import resolve
 from search.report.figures.catalogue import FIGURES
+from search.report.figures.winner import ACTUAL
 from search.results.load import attributes
 from search.storage import load_study
 from spaces.presets import DIMENSION_NAMES
@@ -42,6 +44,7 @@ TABLES = {
 FIELDS = {"verdict", "rule", "controls", "optimism", "search", "decided_at", "test_opened_at"}
 VERDICT = {"label", "sentence", "strategy", "metric", "test", "tied"}
 
+UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 Row = dict[str, str]
 Rows = list[Row]
 
@@ -59,6 +62,11 @@ class Kept:
 
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.run_dir / "tables" / f"{name}.csv", dtype={"trial": str})
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way the metric goes."""
+        return resolve(self.run_dir / "study.yaml", look=False).config.metric.mode == "max"
 
     @property
     def scored(self) -> pd.DataFrame:
@@ -95,11 +103,13 @@ def check_contract(run_dir: Path) -> None:
 
 
 def check_page(run_dir: Path) -> None:
-    """Check that the page's verdict, leaderboard and ten figures are those of the tables."""
+    """Check that the page's verdict, tables and ten figures are those of the run's tables."""
     page, kept = read((run_dir / "report" / "report.html").read_text()), Kept(run_dir)
     sentence = page.first("section", id="verdict").first("p", **{"class": "sentence"}).text()
     assert sentence == kept.report["verdict"]["sentence"]
     check_leaderboard(page, kept)
+    for name, check in TABLE_CHECKS.items():
+        check(rows(page.first("table", data_table=name)), kept)
     for name, check in CHECKS.items():
         shown = rows(page.first("table", data_figure=name))
         assert shown, name
@@ -113,11 +123,75 @@ def check_leaderboard(page: Element, kept: Kept) -> None:
     for row, own in zip(shown, kept.board.to_dict("records"), strict=True):
         assert int(row["Rank"]) == own["rank"]
         assert int(row["Seeds"]) == own["seeds"]
-        mean, low, high = (float(part) for part in re.findall(r"[\d.]+", row["Test [95 %]"]))
+        mean, low, high = _numbers(row["Test [95 %]"])
         half = 0.51 * 10.0 ** -len(row["Validation"].partition(".")[2])
         assert mean == pytest.approx(own["test_mean"], abs=half)
         assert (low, high) == pytest.approx((own["test_low"], own["test_high"]), abs=half)
         assert float(row["Validation"]) == pytest.approx(own["val_mean"], abs=half)
+        for column, name in (("vs. full [95 %]", "delta_full"), ("vs. best full [95 %]", "delta_best_full")):
+            told = [own[f"{name}{end}"] for end in ("", "_low", "_high")]
+            _hold(row[column], told)
+        _hold(row["vs. probe"], [own["delta_probe"]])
+        assert float(row["P(best)"]) == pytest.approx(own["p_best"], abs=0.0051)
+        assert _percent(row["Trainable"]) == pytest.approx(own["trainable_share"], rel=0.051)
+        assert float(row["Memory, MB"]) == pytest.approx(own["peak_memory_mb"], abs=0.51)
+        value, unit = row["Time"].split()
+        assert float(value) * UNITS[unit] == pytest.approx(own["seconds"], rel=0.051)
+
+
+def _hold(text: str, values: Sequence[float]) -> None:
+    """Check a cell's numbers to the decimals shown: no ends where they are not known, or of a difference to itself."""
+    known = [value for value in values if value == value] if any(values) else [0.0]
+    half = 0.51 * 10.0 ** -len(text.partition(" ")[0].partition(".")[2])
+    assert _numbers(text) == pytest.approx(known, abs=half), (text, values)
+
+
+def _lost(shown: Rows, kept: Kept) -> None:
+    first, *others = kept.board.to_dict("records")
+    assert [row["Strategy"] for row in shown] == [own["strategy"] for own in others]
+    sign = 1 if kept.higher_is_better else -1
+    for row, own in zip(shown, others, strict=True):
+        for column, mean in (("Behind on validation [95 %]", "val_mean"), ("Behind on test [95 %]", "test_mean")):
+            gap, low, high = _numbers(row[column]) if "[" in row[column] else _numbers(row[column]) * 3
+            assert gap == pytest.approx(100 * sign * (first[mean] - own[mean]), abs=0.051)
+            assert low <= gap <= high
+        assert (row["Shown to be behind"] == "yes") == (own["strategy"] not in kept.report["verdict"]["tied"])
+
+
+def _promised(shown: Rows, kept: Kept) -> None:
+    boards = {row["strategy"]: row for row in kept.board.to_dict("records")}
+    assert {row["Strategy"] for row in shown} <= set(boards)
+    for row in shown:
+        own = boards[row["Strategy"]]
+        assert float(row["Validation"]) == pytest.approx(own["val_mean"], abs=5.1e-5)
+        assert float(row["Test"]) == pytest.approx(own["test_mean"], abs=5.1e-5)
+        if _numbers(row["Search score"]):  # what settled scores are, tests/search/results/test_settled.py says
+            gap = float(row["Search score"]) - float(row["Test"])
+            assert float(row["Optimism on test"]) == pytest.approx(gap, abs=1.6e-4)
+
+
+def _kinds_tried(shown: Rows, kept: Kept) -> None:
+    tried = kept.trials[kept.trials["stage"].isin(["search", "control"]) & (kept.trials["state"] != "reused")]
+    whole = tried[tried["state"] == "complete"]
+    kind = tried["freezing"].where(tried["reinit"] != "all", "scratch")
+    assert sorted(int(row["Tried"]) for row in shown) == sorted(kind.value_counts())
+    ended = kind[whole.index].value_counts()
+    assert sum(int(row["To the last epoch"]) for row in shown) == ended.sum()
+    assert max(_numbers(row[_best(row)])[0] for row in shown if _numbers(row[_best(row)])) == pytest.approx(
+        whole["score"].max(), abs=5.1e-4
+    )
+
+
+def _best(row: Row) -> str:
+    return next(column for column in row if column.startswith("Best "))
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in re.findall(r"[-+]?\d+(?:\.\d+)?", text)]
+
+
+def _percent(text: str) -> float:
+    return float(text.rstrip("%")) / 100
 
 
 def _strategy_map(shown: Rows, kept: Kept) -> None:
@@ -232,10 +306,15 @@ def _confusion(shown: Rows, kept: Kept) -> None:
     counts = own.groupby(["label", "prediction"]).size()
     assert len(shown) == min(20, len(classes))
     for row in shown:
-        for said in (name for name in row if name != "class"):
-            assert int(row[said]) == counts.get((classes.index(row["class"]), classes.index(said)), 0)
+        for said in (name for name in row if name != ACTUAL):
+            assert int(row[said]) == counts.get((classes.index(row[ACTUAL]), classes.index(said)), 0)
 
 
+TABLE_CHECKS: Mapping[str, Callable[[Rows, Kept], None]] = {
+    "lost": _lost,
+    "promised": _promised,
+    "kinds": _kinds_tried,
+}
 CHECKS: Mapping[str, Callable[[Rows, Kept], None]] = {
     "strategy-map": _strategy_map,
     "cost": _cost,

@@ -15,6 +15,7 @@ from search.results.leaderboard import interval_of
 
 MOST_CLASSES = 20
 MOST_WITH_NUMBERS = 12
+ACTUAL = "class \\ predicted"  # no folder can have this name
 
 
 def finalist_seeds(board: pd.DataFrame, trials: pd.DataFrame, metric: str) -> Drawing:
@@ -106,7 +107,7 @@ def confusion(counted: pd.DataFrame, strategy: str) -> Drawing:
         Axis("predicted", names=tuple(names)),
         Axis("class", names=tuple(names)),
         tuple(cells),
-        pd.DataFrame(part, columns=names).assign(**{"class": names}).set_index("class").reset_index(),
+        pd.DataFrame(part, columns=names, index=pd.Index(names, name=ACTUAL)).reset_index(),
     )
 
 

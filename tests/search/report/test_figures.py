@@ -23,6 +23,7 @@ from search.report.figures.maps import cost_map, half_decades
 from search.report.svg.axes import extent, ticks
 from search.report.svg.draw import standalone, svg
 from search.results.winner import confusion
+from tests.support import made_up_run
 
 CHANGES = pd.DataFrame(
     [("c0", "features.0", 0.1), ("c0", "head", 0.5), ("c1", "features.0", 0.3), ("c1", "head", 0.7)],
@@ -133,9 +134,17 @@ def test_the_confusion_shows_every_prediction_of_what_is_recommended(content: Re
     own = own[own["split"] == "test"]
     drawing = winner.confusion(content.confusion, "top 2")
     assert isinstance(drawing, Figure)
-    counts = drawing.table.set_index("class").to_numpy()
+    counts = drawing.table.set_index(winner.ACTUAL).to_numpy()
     assert counts.sum() == len(own)
     assert counts.trace() == (own["label"] == own["prediction"]).sum()
+
+
+def test_a_class_may_have_any_name(tmp_path: Path) -> None:
+    folder = made_up_run.write(tmp_path / "run", classes=("class", "index", "predicted"))
+    drawing = FIGURES["confusion"](gather(folder))
+    assert isinstance(drawing, Figure)
+    assert list(drawing.table.columns) == [winner.ACTUAL, "class", "index", "predicted"]
+    assert drawing.table.set_index(winner.ACTUAL).to_numpy().sum() == 3 * made_up_run.TEST
 
 
 def test_many_classes_are_cut_to_those_with_most_errors() -> None:
@@ -145,7 +154,7 @@ def test_many_classes_are_cut_to_those_with_most_errors() -> None:
     drawing = winner.confusion(confusion(frame, ["c0"], [f"class {index}" for index in range(30)]), "top 2")
     assert isinstance(drawing, Figure)
     assert len(drawing.table) == winner.MOST_CLASSES
-    assert list(drawing.table["class"][:4]) == ["class 0", "class 1", "class 2", "class 3"]
+    assert list(drawing.table[winner.ACTUAL][:4]) == ["class 0", "class 1", "class 2", "class 3"]
 
 
 def test_the_weight_change_is_the_mean_over_seeds_from_input_to_output() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,16 @@ def test_a_clear_winner_is_to_be_used() -> None:
     step = after(CLEAR, measured(), NOWHERE, STUDY, RUN)
     assert "best/" in step.sentence
     assert step.command == "thawline resume runs/flowers -o budget.trials=32"
+
+
+def test_of_a_tie_it_is_said_whose_weights_lie_where() -> None:
+    step = after(Decision("a", "tie", ("b",), "b", ("a", "b")), measured(), NOWHERE, STUDY, RUN)
+    assert "Its weights are in checkpoints/; best/ holds the winner's" in step.sentence
+
+
+def test_a_command_can_be_pasted_into_a_shell() -> None:
+    step = after(CLEAR, measured(), NOWHERE, STUDY, Path("my runs/it's"))
+    assert shlex.split(step.command) == ["thawline", "resume", "my runs/it's", "-o", "budget.trials=32"]
 
 
 def test_a_winner_at_the_border_asks_for_a_wider_space() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from search.results.run import report
 from tests.search.report.reading import read
 from tests.support import made_up_run
+from tests.support.latex import compiles
 
 NAMES = (r"\input{passwd} & 100% $x_1^2$ #~", "<script>alert('1')</script>", "a name " * 30, "日本語 ümlaut |pipe|")
 ODD: dict[str, dict[str, Any]] = {
@@ -68,19 +67,12 @@ def test_an_odd_study_has_its_report(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_the_latex_of_odd_studies_compiles(tmp_path: Path) -> None:
-    if not shutil.which("pdflatex"):
-        pytest.skip("pdflatex is not installed (Debian: texlive-latex-base texlive-latex-recommended)")
     tables = []
     for number, given in enumerate(ODD.values()):
         folder = made_up_run.write(tmp_path / str(number), **given)
         report(folder)
         tables.append((folder / "tables" / "leaderboard.tex").read_text())
-    body = "\\clearpage ".join(tables)
-    page = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
-    (tmp_path / "page.tex").write_text(page)
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout[-2000:]
+    compiles(tmp_path, *tables)
 
 
 @pytest.mark.slow

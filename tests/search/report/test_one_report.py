@@ -13,6 +13,7 @@ from search.report import answer, audit
 from search.report.content import gather
 from search.report.tables import shown
 from search.results.run import report
+from search.storage import open_study
 from tests.search.report.reading import Element, read, rows
 from tests.support import made_up_run
 
@@ -109,6 +110,21 @@ def test_an_importance_from_few_trials_is_a_hint(reported: Path) -> None:
     few = importance.groupby("scope", sort=False)["enough"].first()
     assert [audit.FEW in warning for warning in told["Warning"]] == [not enough for enough in few]
     assert (told["n"].astype(int) > 0).all()
+
+
+def test_of_a_tie_the_winner_is_named_beside_what_is_recommended(tmp_path: Path) -> None:
+    folder = made_up_run.write(tmp_path / "run")
+    study = open_study(folder, "confirm", "max")
+    decision = study.user_attrs["decision"]
+    winner, second, third, _ = decision["order"]
+    tie = {"label": "tie", "tied": [second, third], "recommended": second}
+    study.set_user_attr("decision", decision | tie)
+    content = gather(folder)
+    named = content.leaderboard.set_index("key")["strategy"]
+    assert content.verdict["sentence"].startswith(f"Use {named[second]}:")
+    assert answer.tied(content) == [
+        f"Not told apart from it: {named[winner]} (the winner on validation); {named[third]}."
+    ]
 
 
 def test_a_second_opening_of_the_test_set_is_said_everywhere(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +15,7 @@ from search.report.markdown import summary
 from search.report.rounding import decimals, duration, plain, share, shared_decimals, signed
 from search.report.tables import as_latex, as_markdown, shown
 from search.results.intervals import Interval
-
-PAGE = r"\documentclass{article}\usepackage{booktabs}\begin{document}%s\end{document}"
+from tests.support.latex import compiles
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +89,5 @@ def test_an_empty_leaderboard_is_an_empty_table(content: Report) -> None:
 
 @pytest.mark.slow
 def test_the_latex_compiles(reported: Path, tmp_path: Path) -> None:
-    if not shutil.which("pdflatex"):
-        pytest.skip("pdflatex is not installed (Debian: texlive-latex-base texlive-latex-recommended)")
     hostile = booktabs(pd.DataFrame({"a_1 & b": [r"100 % \of {this} ~ #1 $x^2$"]}), caption="50 % _ & #", label="tab:x")
-    (tmp_path / "page.tex").write_text(PAGE % (hostile + (reported / "tables" / "leaderboard.tex").read_text()))
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "page.pdf").stat().st_size > 1000
+    compiles(tmp_path, hostile, (reported / "tables" / "leaderboard.tex").read_text())
