@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 import torch
-from ray.exceptions import NodeDiedError, RayError
+from ray.exceptions import ActorUnavailableError, NodeDiedError, RayError
 
 from search.database import lost
 from search.errors import unwritable
@@ -55,7 +55,11 @@ def reason(error: BaseException | None) -> str:
 
 
 def _machine_is_gone(cause: BaseException) -> bool:
-    return isinstance(cause, NodeDiedError) or bool(NODE_DIED.search(str(cause)))
+    """Tell a lost machine from a lost worker, whose death its machine reports within a second.
+
+    Until Ray takes a silent machine for lost, what ran there is `ActorUnavailableError` to it.
+    """
+    return isinstance(cause, NodeDiedError | ActorUnavailableError) or bool(NODE_DIED.search(str(cause)))
 
 
 def stopped_by(fault: Exception, run_dir: Path) -> Exception:

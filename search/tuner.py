@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # or the death of a node is told on stdout, between our own lines
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else a driver started by uv makes Ray pack the working directory
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -99,7 +99,7 @@ def _markdown(comparison: Comparison) -> str:
 
 
 def _latex(comparison: Comparison) -> str:
-    caption = METHOD.format(metric=comparison.metric)
+    caption = f"{METHOD.format(metric=comparison.metric)} Bold: the best average rank."
     return booktabs(scores_table(comparison), caption=caption, label="tab:compare", bold=[0])
 
 

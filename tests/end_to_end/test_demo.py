@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.agreement import check_contract, check_page
+from tests.support.latex import compiles
 
 LIMIT, PATIENCE = 180.0, 3.0  # seconds on two idle cores, and times as long where other work runs
 
@@ -41,3 +42,4 @@ def test_the_demo_ends_with_a_verdict_a_leaderboard_and_what_to_do_next(tmp_path
     assert "report.html" in told
     assert "thawline init" in told
     assert "Traceback" not in done.stdout + done.stderr
+    compiles(tmp_path, (run_dir / "tables" / "leaderboard.tex").read_text())

@@ -16,6 +16,7 @@ import yaml
 
 from tests.real_data.references import mean_pooled_features, pooled_mobilenet_features, regression_accuracy, sentences
 from tests.support.agreement import check_contract, check_page
+from tests.support.latex import compiles
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -147,3 +148,9 @@ def test_a_real_study_leaves_the_whole_folder_and_a_page_that_says_what_its_tabl
     finished: Finished = request.getfixturevalue(study)
     check_contract(finished.run_dir)
     check_page(finished.run_dir)
+
+
+@pytest.mark.parametrize("study", LIMITS)
+def test_the_latex_of_a_real_study_compiles(study: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    finished: Finished = request.getfixturevalue(study)
+    compiles(tmp_path, (finished.run_dir / "tables" / "leaderboard.tex").read_text())

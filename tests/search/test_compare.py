@@ -15,6 +15,7 @@ from search.results.run import report
 from spaces.errors import BadInput
 from tests.search.report.reading import read, rows
 from tests.support import made_up_run
+from tests.support.latex import compiles
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,12 @@ def test_every_form_says_the_same(runs: list[Path], tmp_path: Path, capsys: pyte
             assert all(cell in text for text in (printed, latex, markdown))
     kept = pd.read_csv(tmp_path / "to" / "compare.csv")
     assert len(kept) == len(thawline.compare(runs).scores)
+
+
+@pytest.mark.slow
+def test_the_latex_compiles(runs: list[Path], tmp_path: Path) -> None:
+    assert main(["compare", *map(str, runs), "--to", str(tmp_path)]) == 0
+    compiles(tmp_path, (tmp_path / "compare.tex").read_text())
 
 
 def changed(folder: Path, target: Path, old: str, new: str) -> Path:
