@@ -68,7 +68,7 @@ def main(address: str, slots: int, trials: int, epochs: int) -> None:
         seed=0,
     )
     space = build("standard", Setting("image", "adamw", 8))
-    told: list[float] = []
+    told: list[tuple[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         searcher = StudySearcher(
             Path(folder),
@@ -77,14 +77,16 @@ def main(address: str, slots: int, trials: int, epochs: int) -> None:
             [],
             Sampling(space, trials, 0),
             Rungs(epochs),
-            lambda event: told.append(time.perf_counter()) if event["event"] in ("rung", "epoch") else None,
+            lambda event: told.append((event["event"], time.perf_counter())),
         )
         before = time.process_time()
         tuner.carry_out(searcher, searcher._rungs, tuner.Slots(1, 0, slots))
         cpu = time.process_time() - before
-    half = len(told) // 2  # by then every worker is up
-    rate = (len(told) - half) / (told[-1] - told[half])
-    print(json.dumps({"events": len(told), "trials": searcher.ended, "cpu": cpu, "rate": rate}))
+    at = [when for event, when in told if event in ("rung", "epoch")]
+    half = len(at) // 2  # by then every worker is up
+    ended = sum(event == "trial_end" for event, _ in told)
+    rate = (len(at) - half) / (at[-1] - at[half])
+    print(json.dumps({"epochs": len(at), "trials": ended, "cpu": cpu, "rate": rate}))
 
 
 if __name__ == "__main__":
