@@ -61,8 +61,11 @@ def points(value: Interval) -> str:
 
 
 def share(value: float) -> str:
-    """Return a share in per cent, with one decimal below ten."""
-    return f"{value:.{0 if value >= 0.1 else 1}%}" if math.isfinite(value) else NOTHING
+    """Return a share in per cent, with one decimal below ten, and one digit that is no 0 however small it is."""
+    if not math.isfinite(value):
+        return NOTHING
+    places = 0 if value >= 0.1 else 1 if value >= 0.001 or value <= 0 else math.ceil(-math.log10(value)) - 2
+    return f"{value:.{places}%}"
 
 
 def duration(seconds: float) -> str:

@@ -106,7 +106,10 @@ def test_the_job_s_own_exit_code_comes_back(cluster: Head) -> None:
     asked = [*VALUES, "-o", "resources.cpus_per_trial=64"]
     done = cluster.thawline("submit", "digits.yaml", "--address", cluster.url, "--follow", *asked)
     assert done.returncode == 2
-    assert "64 CPU and 0 GPU a trial are asked for, the cluster has 1 CPU" in done.stdout
+    assert (
+        "64 CPU and 0 GPU a trial are asked for, no machine of the cluster has them; those there have 1 CPU"
+        in done.stdout
+    )
 
 
 def test_ctrl_c_detaches_stop_stops_and_what_is_there_can_be_fetched(cluster: Head) -> None:

@@ -45,7 +45,9 @@ def test_a_number_has_its_interval_or_says_that_there_is_none() -> None:
 
 def test_times_and_shares_are_in_the_unit_that_suits_them() -> None:
     assert [duration(value) for value in (2.34, 45, 600, 7200, math.nan)] == ["2.3 s", "45 s", "10 min", "2.0 h", "-"]
-    assert [share(value) for value in (0.861, 0.0019, math.nan)] == ["86%", "0.2%", "-"]
+    assert [share(value) for value in (0.861, 0.0019, 0.00034, 3.4e-5, 0.0, math.nan)] == [
+        *("86%", "0.2%", "0.03%", "0.003%", "0.0%", "-")
+    ]
 
 
 def test_the_winner_is_bold_and_what_ties_with_it_is_marked(content: Report) -> None:
