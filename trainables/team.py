@@ -67,15 +67,15 @@ class Team:
         if self.size == 1:
             return loss
         trained = [parameter for parameter in parameters if parameter.requires_grad]
-        has = [float(parameter.grad is not None) for parameter in trained]
-        told = torch.tensor([loss, *has], dtype=torch.float64).to(self.device, torch.float32)
         grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in trained]
-        total = self.sum(torch.cat([told, *(grad.reshape(-1).to(torch.float32) for grad in grads)]))
-        head, *sums = total.split([len(told), *(grad.numel() for grad in grads)])
-        whole, *found = head.tolist()
-        for parameter, grad, value, there in zip(trained, grads, sums, found, strict=True):
-            parameter.grad = value.reshape(grad.shape).to(grad.dtype) if there else None
-        return whole
+        sums = self.sum(torch.cat([grad.reshape(-1).to(self.device, torch.float32) for grad in grads]))
+        # As the floats of Python that one worker adds up.
+        told = [loss, *(float(parameter.grad is not None) for parameter in trained)]
+        whole, *there = self.sum(torch.tensor(told, dtype=torch.float64)).tolist()
+        each = sums.split([grad.numel() for grad in grads])
+        for parameter, grad, total, found in zip(trained, grads, each, there, strict=True):
+            parameter.grad = total.reshape(grad.shape).to(grad) if found else None
+        return float(whole)
 
     @torch.no_grad()
     def share(self, tensors: Iterable[Tensor]) -> None:
@@ -97,6 +97,11 @@ class Team:
             leaders = tensor.clone()
             self.share([leaders])
             tensor.copy_(leaders + self.sum(tensor - leaders) / self.size)
+
+    def leave(self) -> None:
+        """Go, so that the others are told instead of waiting."""
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 ALONE = Team()

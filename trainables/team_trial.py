@@ -111,6 +111,7 @@ class Running:
         found = ray.get(answer)
         if isinstance(found, Failure):
             self._failed = True
+            self._thread.join(GOODBYE)  # Ray Train ends the others, and clears up behind them
             raise _raised(found)
         return dict(found)
 
@@ -171,6 +172,7 @@ def work(given: dict[str, Any]) -> None:
         except Exception as error:
             failure = _failure(error)
             ray.get(box.fail.remote(failure))
+            team.leave()
             raise RuntimeError(failure.words) from None
         if team.leads:
             ray.get(box.answer.remote(number, result))

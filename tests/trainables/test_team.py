@@ -20,8 +20,7 @@ from trainables.loop import train
 from trainables.run import build
 from trainables.team import ALONE, Team, TeamBroken
 
-# Batches of 16, 16 and 11 of 43 samples; a last one of 2 shares nothing out.
-COUNTS = (43, 18, 12)
+COUNTS = (50, 18, 12)  # three batches of 16 and one of 2, which is not divided: one worker has all of it
 HEAD_FIRST = {"freezing": "lp_ft", "unfrozen_depth": 1, "probe_share": 0.5} | {
     name: TOP[name] for name in ("head_lr", "lr_ratio", "weight_decay", "batch_size")
 }
