@@ -123,16 +123,7 @@ def slots(wanted: ResourcesConfig) -> Slots:
     places = sum(machine.fits(*one) for machine in machines)
     most = places // workers
     if not most:
-        each = f"{one.cpus:g} CPU and {one.gpus:g} GPU"
-        asked = f"{each} a trial" if workers == 1 else f"{workers} workers a trial with {each} each"
-        has = ", ".join(sorted({f"{machine.cpus:g} CPU and {machine.gpus:g} GPU" for machine in machines}))
-        lack = f"the machines have room for {places} of them" if places else "no machine of the cluster has them"
-        message = f"resources: {asked} are asked for, {lack}; those there have {has}"
-        keys = (
-            "cpus_per_trial or gpus_per_trial" if not places else "workers_per_trial, cpus_per_trial or gpus_per_trial"
-        )
-        way_out = f"lower resources.{keys}; set resources.nodes if machines are to come"
-        raise StudyFailed(f"{message}; {way_out}", ExitCode.USAGE)
+        raise StudyFailed(_no_room(one, workers, places, machines), ExitCode.USAGE)
     concurrent = most if wanted.concurrent == "auto" else min(wanted.concurrent, most)
     # Ray may have been told of more CPUs than there are; how many there are is known of this machine alone.
     cores = float(os.cpu_count() or 1) if len(there) == len(machines) == 1 else math.inf
@@ -141,6 +132,16 @@ def slots(wanted: ResourcesConfig) -> Slots:
     fits = sorted((machine.fits(cpus, per_trial) for machine in machines), reverse=True)
     needed = next(count for count in range(1, len(fits) + 1) if sum(fits[:count]) >= concurrent * workers)
     return Slots(cpus, per_trial, concurrent, needed, workers)
+
+
+def _no_room(one: Machine, workers: int, places: int, machines: Sequence[Machine]) -> str:
+    each = f"{one.cpus:g} CPU and {one.gpus:g} GPU"
+    asked = f"{each} a trial" if workers == 1 else f"{workers} workers a trial with {each} each"
+    has = ", ".join(sorted({f"{machine.cpus:g} CPU and {machine.gpus:g} GPU" for machine in machines}))
+    lack = f"the machines have room for {places} of them" if places else "no machine of the cluster has them"
+    lower = f"lower resources.{'workers_per_trial, ' if places else ''}cpus_per_trial or gpus_per_trial"
+    message = f"resources: {asked} are asked for, {lack}; those there have {has}"
+    return f"{message}; {lower}; set resources.nodes if machines are to come"
 
 
 def cpus_each(machines: Sequence[Machine], cpus: float, gpus: float, concurrent: int) -> float:

@@ -59,7 +59,7 @@ def carry_out(folder: Path, name: str, module: str, strategies: list[Strategy], 
     searcher = StudySearcher(folder, "search", template(resolved), queue, rungs=rungs)
     room = slots(resolved.config.resources)
     assert (room.concurrent, room.workers) == (1, 2)
-    carry_out(searcher, rungs, room, len(queue))
+    carry_out(searcher, rungs, room)
     return template(resolved)
 
 
@@ -191,6 +191,7 @@ def test_more_workers_than_there_is_room_for_are_one_clear_error(local_ray: None
     from search.tuner import slots
 
     assert slots(ResourcesConfig(workers_per_trial=2)).concurrent == 2
-    with pytest.raises(StudyFailed, match="5 workers with 1 CPU and 0 GPU each") as refused:
+    with pytest.raises(StudyFailed, match="5 workers a trial with 1 CPU and 0 GPU each") as refused:
         slots(ResourcesConfig(workers_per_trial=5))
-    assert "lower resources.cpus_per_trial, gpus_per_trial or workers_per_trial" in refused.value.message
+    assert "the machines have room for 4 of them" in refused.value.message
+    assert "lower resources.workers_per_trial, cpus_per_trial or gpus_per_trial" in refused.value.message
