@@ -222,7 +222,7 @@ def _proof(run: Run, epoch: int, before: str | None) -> str:
 def _statistics(run: Run, phase: Phase) -> list[torch.Tensor]:
     """Return the buffers of what trains, in which each worker of a team gathers what its own share shows it."""
     frozen = set(phase.frozen_buffers)
-    return [each for name, each in run.network.named_buffers() if name not in frozen and each.is_floating_point()]
+    return [each for name, each in run.network.named_buffers() if name not in frozen]
 
 
 def _told(team: Team, caching: Caching) -> Caching:

@@ -90,13 +90,18 @@ class Team:
 
     @torch.no_grad()
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Give everyone the mean, in place; what is the same for all of them keeps its bits."""
+        """Give everyone the mean, in place; what is the same for all of them keeps its bits.
+
+        Whole numbers become the leader's, who has a part of every batch that they count.
+        """
         if self.size == 1:
             return
         for tensor in tensors:
             leaders = tensor.clone()
             self.share([leaders])
-            tensor.copy_(leaders + self.sum(tensor - leaders) / self.size)
+            if tensor.is_floating_point():
+                leaders += self.sum(tensor - leaders) / self.size
+            tensor.copy_(leaders)
 
     def leave(self) -> None:
         """Go, so that the others are told instead of waiting."""

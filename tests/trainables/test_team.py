@@ -186,13 +186,13 @@ def test_gradients_are_summed_and_what_nobody_has_stays_away(tmp_path: Path) -> 
 
 
 def averages(team: Team) -> Any:
-    values = [torch.tensor([0.1, float(team.rank)]), torch.tensor(0.7)]
+    values = [torch.tensor([0.1, float(team.rank)]), torch.tensor(0.7), torch.tensor(5 - team.rank)]
     team.average(values)
     return [value.tolist() for value in values], team.any(team.rank == 1), team.any(False)
 
 
 def test_statistics_are_averaged_and_what_is_the_same_keeps_its_bits(tmp_path: Path) -> None:
-    expected = [torch.tensor([0.1, 1.0]).tolist(), torch.tensor(0.7).item()]
+    expected = [torch.tensor([0.1, 1.0]).tolist(), torch.tensor(0.7).item(), 5]
     for found in together(tmp_path, 3, averages):
         assert found == (expected, True, False)
 
