@@ -22,6 +22,9 @@ from spaces.strategy import Full, Probe, Strategy, Top, to_point
 from tests.end_to_end.test_resume import assert_same, kill_after
 from tests.end_to_end.tiny import MODULE, STUDY, write_project
 
+# A team is seven processes, and some of the tests need three teams.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
 # Without batch normalisation, of which each worker would see its own part.
 CALM = MODULE.replace("self.norm = nn.BatchNorm2d(width)", "self.norm = nn.Identity()")
 TWO = STUDY.replace("{concurrent: 1}", "{concurrent: 1, workers_per_trial: 2}")
@@ -90,7 +93,6 @@ class Impatient(Rungs):
         return epoch not in self.milestones(stratum)
 
 
-@pytest.mark.slow
 def test_two_workers_give_the_numbers_of_one_and_stay_for_the_next_trial(local_ray: None, tmp_path: Path) -> None:
     config = carry_out(tmp_path, "calm", CALM, [ONE, FULL, PROBE])
     rows = rows_of(tmp_path)
@@ -105,7 +107,6 @@ def test_two_workers_give_the_numbers_of_one_and_stay_for_the_next_trial(local_r
         assert recorded(tmp_path, label) == alone(config, strategy, accumulate=2)
 
 
-@pytest.mark.slow
 def test_a_team_is_stopped_at_a_rung_and_takes_the_next_trial(local_ray: None, tmp_path: Path) -> None:
     carry_out(tmp_path, "stopped", CALM, [ONE, FULL, PROBE], Impatient(epochs=3))
     rows = rows_of(tmp_path)
@@ -123,7 +124,6 @@ def struck(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return folder, carry_out(folder, "befallen", module, [ONE, BOTH, FULL])
 
 
-@pytest.mark.slow
 def test_a_team_whose_worker_dies_is_replaced_and_its_trial_goes_on_from_its_progress(
     struck: tuple[Path, Any],
 ) -> None:
@@ -135,7 +135,6 @@ def test_a_team_whose_worker_dies_is_replaced_and_its_trial_goes_on_from_its_pro
     assert recorded(folder, row["trial"]) == alone(config, ONE, accumulate=2)
 
 
-@pytest.mark.slow
 def test_what_one_worker_raises_is_the_trial_s_reason(struck: tuple[Path, Any]) -> None:
     folder, _ = struck
     row = rows_of(folder).loc[BOTH.key]
@@ -145,7 +144,6 @@ def test_what_one_worker_raises_is_the_trial_s_reason(struck: tuple[Path, Any]) 
     assert log.rstrip().endswith("ValueError: two blocks are too many")
 
 
-@pytest.mark.slow
 def test_memory_that_runs_out_on_one_worker_halves_the_parts_of_all(struck: tuple[Path, Any]) -> None:
     folder, config = struck
     row = rows_of(folder).loc[FULL.key]
@@ -165,7 +163,6 @@ def whole(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(thawline.Study.from_yaml(study).run(study.parent / "run", quiet=True).run_dir)
 
 
-@pytest.mark.slow
 def test_a_study_of_teams_ends_with_a_verdict(whole: Path) -> None:
     report = json.loads((whole / "report" / "report.json").read_text())
     assert report["verdict"]["label"] is not None
@@ -175,7 +172,6 @@ def test_a_study_of_teams_ends_with_a_verdict(whole: Path) -> None:
     assert all(epoch.same for epoch in thawline.trial(whole, "c0"))  # once more, by one worker
 
 
-@pytest.mark.slow
 def test_a_killed_study_of_teams_goes_on_to_the_same_tables(whole: Path, tmp_path: Path) -> None:
     folder = write_project(tmp_path, name="whole", module=CALM, study=SHORT).parent
     lines = (whole / "optuna.journal").read_text().splitlines()
@@ -186,7 +182,6 @@ def test_a_killed_study_of_teams_goes_on_to_the_same_tables(whole: Path, tmp_pat
     assert_same(whole, Path(thawline.resume(folder / "run", quiet=True).run_dir))
 
 
-@pytest.mark.slow
 def test_more_workers_than_there_is_room_for_are_one_clear_error(local_ray: None) -> None:
     from search.tuner import slots
 
