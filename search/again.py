@@ -114,10 +114,10 @@ def attributes_of(run_dir: Path, label: str) -> Mapping[str, Any]:
 
 
 def parts_of(kept: Mapping[str, Any]) -> int:
-    """Return the parts its batches went through the network in: more than 1 after the trial ran out of memory."""
-    from search.record import RETRIED
+    """Return the parts its batches were divided into: by its workers, and again after the trial ran out of memory."""
+    from search.record import COMPUTING, RETRIED
 
-    return int(kept.get(RETRIED, {}).get("accumulate", 1))
+    return int(kept.get(RETRIED, {}).get("accumulate", 1)) * int(kept.get(COMPUTING, {}).get("workers", 1))
 
 
 def row_of(trials: pd.DataFrame, label: str) -> pd.Series[Any]:

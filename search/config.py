@@ -86,7 +86,10 @@ class FinalistsConfig(Frozen):
 
 
 class ResourcesConfig(Frozen):
-    """What one trial may use, how many run at once, and how many machines to count on where some are not up yet."""
+    """What one worker may use, how many trials run at once, how many workers train each, how many machines to count on.
+
+    A machine counts where it is up; ``nodes`` names their number where some are yet to come.
+    """
 
     gpus_per_trial: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
     cpus_per_trial: float = Field(default=1, gt=0)

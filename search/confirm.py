@@ -19,7 +19,7 @@ from search.rule import rule_of
 from search.setup import Setup
 from search.storage import CONFIRM, open_study
 from search.tuner import Slots, carry_out, measure_test
-from trainables.trial import Order
+from trainables.order import Order
 
 
 def finalists(trials: pd.DataFrame, epochs: pd.DataFrame, *, count: int, mode: str) -> list[str]:

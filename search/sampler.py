@@ -33,8 +33,8 @@ from spaces.strata import stratum
 from spaces.strategy import to_point
 from trainables import checkpoint
 from trainables.config import TrialConfig
+from trainables.order import Order
 from trainables.remote import Place
-from trainables.trial import Order
 
 
 class StudySearcher(Searcher):

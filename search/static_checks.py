@@ -28,21 +28,14 @@ class Reserved:
     sentence: str
 
 
-RESERVED = (
-    Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),
-    Reserved(
-        "resources.workers_per_trial",
-        lambda c: c.resources.workers_per_trial > 1,
-        "above 1 is not built yet; use 1: a trial runs in one worker",
-    ),
-)
+RESERVED = (Reserved("tracking", lambda c: bool(c.tracking), "is reserved and not built yet; leave the list empty"),)
 
 
 def check_values(config: StudyConfig, modality: Modality | None) -> list[Problem]:
     """Return what is wrong with the values themselves; ``modality`` is None where the task is not known."""
     reserved = [Problem(row.key, row.sentence) for row in RESERVED if row.asked(config)]
     matched = [*_check_modality(config, modality), *_check_views(config, modality)] if modality else []
-    kept = _check_storage(config)
+    kept = [*_check_storage(config), *_check_team(config)]
     return reserved + matched + kept + _check_metric(config) + _check_space(config, modality or "text")
 
 
@@ -104,6 +97,15 @@ def without_password(url: str) -> str:
     """Return ``url`` as it may be shown."""
     password = urlsplit(url).password
     return url.replace(f":{password}@", ":***@") if password else url
+
+
+def _check_team(config: StudyConfig) -> list[Problem]:
+    """Refuse several workers on one GPU: NCCL does not connect them."""
+    workers, gpus = config.resources.workers_per_trial, config.resources.gpus_per_trial
+    if workers == 1 or gpus == "auto" or gpus == int(gpus):
+        return []
+    message = f"must be a whole number where workers_per_trial is {workers}, got {gpus:g}: each worker needs a GPU"
+    return [Problem("resources.gpus_per_trial", f"{message} of its own; use 1, 0 or auto, or workers_per_trial: 1")]
 
 
 def _check_metric(config: StudyConfig) -> list[Problem]:

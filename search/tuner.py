@@ -50,6 +50,7 @@ from search.record import MOST_MOVES  # noqa: E402
 from search.rungs import Stopping  # noqa: E402
 from search.sampler import StudySearcher  # noqa: E402
 from search.scheduler import StopAtFault, StratifiedScheduler  # noqa: E402
+from trainables.team_trial import Members, TeamTrial  # noqa: E402
 from trainables.trial import StrategyTrial, open_test  # noqa: E402
 
 LOOK = 2.0  # seconds between two looks at the machines
@@ -59,7 +60,7 @@ CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN
 
 @dataclass(frozen=True)
 class Slots:
-    """What one trial gets, how many run at once, and on how many machines.
+    """What each worker gets, how many trials run at once, on how many machines, and how many workers train a trial.
 
     Ray has a worker compute on as many threads as it gets CPUs.
     """
@@ -68,6 +69,7 @@ class Slots:
     gpus: float
     concurrent: int
     machines: int = 1
+    workers: int = 1
 
 
 @contextmanager
@@ -107,35 +109,43 @@ def cluster() -> Iterator[None]:
 def slots(wanted: ResourcesConfig) -> Slots:
     """Return the slots of the connected cluster, with those of machines that its autoscaler may start.
 
-    CPUs that no further trial would use go to those that run.
+    CPUs that no further trial would use go to those that run. The workers of one trial may lie on several machines.
 
     Raises:
-        StudyFailed: one trial asks for more than any machine has.
+        StudyFailed: one worker asks for more than any machine has, or a trial for more workers than there is room for.
     """
+    workers = wanted.workers_per_trial
     there, coming = growth.up(ray.nodes()), growth.planned()
     has_gpu = any(machine.gpus for machine in (*there, *coming))
     per_trial = wanted.gpus_per_trial if wanted.gpus_per_trial != "auto" else (1.0 if has_gpu else 0.0)
     one = Machine(wanted.cpus_per_trial, per_trial)
     machines = growth.expected(there, coming, None if wanted.nodes == "auto" else wanted.nodes, one)
-    most = sum(machine.fits(*one) for machine in machines)
+    places = sum(machine.fits(*one) for machine in machines)
+    most = places // workers
     if not most:
-        asked = f"{one.cpus:g} CPU and {one.gpus:g} GPU a trial"
-        has = ", ".join(sorted({f"{machine.cpus:g} CPU and {machine.gpus:g} GPU" for machine in machines}))
-        message = f"resources: {asked} are asked for, no machine of the cluster has them; those there have {has}"
-        way_out = "lower resources.cpus_per_trial or gpus_per_trial; set resources.nodes if machines are to come"
-        raise StudyFailed(f"{message}; {way_out}", ExitCode.USAGE)
+        raise StudyFailed(_no_room(one, workers, places, machines), ExitCode.USAGE)
     concurrent = most if wanted.concurrent == "auto" else min(wanted.concurrent, most)
     # Ray may have been told of more CPUs than there are; how many there are is known of this machine alone.
     cores = float(os.cpu_count() or 1) if len(there) == len(machines) == 1 else math.inf
     real = [Machine(min(cores, machine.cpus), machine.gpus) for machine in machines]
-    cpus = cpus_each(real, one.cpus, per_trial, concurrent)
+    cpus = cpus_each(real, one.cpus, per_trial, concurrent * workers)
     fits = sorted((machine.fits(cpus, per_trial) for machine in machines), reverse=True)
-    needed = next(count for count in range(1, len(fits) + 1) if sum(fits[:count]) >= concurrent)
-    return Slots(cpus, per_trial, concurrent, needed)
+    needed = next(count for count in range(1, len(fits) + 1) if sum(fits[:count]) >= concurrent * workers)
+    return Slots(cpus, per_trial, concurrent, needed, workers)
+
+
+def _no_room(one: Machine, workers: int, places: int, machines: Sequence[Machine]) -> str:
+    each = f"{one.cpus:g} CPU and {one.gpus:g} GPU"
+    asked = f"{each} a trial" if workers == 1 else f"{workers} workers a trial with {each} each"
+    has = ", ".join(sorted({f"{machine.cpus:g} CPU and {machine.gpus:g} GPU" for machine in machines}))
+    lack = f"the machines have room for {places} of them" if places else "no machine of the cluster has them"
+    lower = f"lower resources.{'workers_per_trial, ' if places else ''}cpus_per_trial or gpus_per_trial"
+    message = f"resources: {asked} are asked for, {lack}; those there have {has}"
+    return f"{message}; {lower}; set resources.nodes if machines are to come"
 
 
 def cpus_each(machines: Sequence[Machine], cpus: float, gpus: float, concurrent: int) -> float:
-    """Return the most whole CPUs with which ``concurrent`` trials of ``gpus`` GPUs still find room at once.
+    """Return the most whole CPUs with which ``concurrent`` workers of ``gpus`` GPUs still find room at once.
 
     At least ``cpus``, the share that was asked for.
     """
@@ -183,7 +193,7 @@ def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots) -> N
     folder = tempfile.mkdtemp(prefix="thawline-tune-")  # Tune insists on one; nothing in it is ever read
     try:
         tune.Tuner(
-            tune.with_resources(StrategyTrial, {"cpu": room.cpus, "gpu": room.gpus}),
+            _trainable(room),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=StratifiedScheduler(searcher, rungs),
@@ -206,6 +216,15 @@ def carry_out(searcher: StudySearcher, rungs: Stopping | None, room: Slots) -> N
         shutil.rmtree(folder, ignore_errors=True)
     if searcher.fault:
         raise stopped_by(searcher.fault, searcher.run_dir)
+
+
+def _trainable(room: Slots) -> Any:
+    """Return what trains a trial; where that is a team, Ray Train asks for its workers' CPUs and GPUs itself."""
+    if room.workers == 1:
+        return tune.with_resources(StrategyTrial, {"cpu": room.cpus, "gpu": room.gpus})
+    team = tune.with_parameters(TeamTrial, members=Members(room.workers, room.cpus, room.gpus))
+    # Of the process that waits for them. Tune wants one resource at least: it has no groups that ask for nothing.
+    return tune.with_resources(team, tune.PlacementGroupFactory([{"memory": 2**20}]))
 
 
 def measure_test(orders: Sequence[dict[str, Any]], room: Slots) -> list[float]:

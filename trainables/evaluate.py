@@ -46,10 +46,10 @@ def whole(run: Run, view: View | None = None) -> Logits:
 def evaluate(run: Run, split: Split, logits: Logits | None = None) -> Evaluation:
     """Measure the run's network, in eval mode, on ``split``; every module's mode is put back afterwards.
 
-    ``logits`` takes the place of the whole network's.
+    ``logits`` takes the place of the whole network's. Each worker of a team computes its share of the batches.
     """
     part, logits = run.part(split), logits or whole(run)
-    order = batches_of(len(part.labels), part.inputs.lengths)
+    order = run.team.own(batches_of(len(part.labels), part.inputs.lengths))
     # Of each module: some are held in eval mode, so that the root's says nothing of the others.
     modes = {module: module.training for module in run.network.modules()}
     run.network.eval()
@@ -59,7 +59,10 @@ def evaluate(run: Run, split: Split, logits: Logits | None = None) -> Evaluation
     finally:
         for module, mode in modes.items():
             module.training = mode
-    measured = torch.cat(found)[torch.cat(order).argsort()]
+    measured = torch.zeros(len(part.labels), len(run.dataset.classes))
+    for rows, values in zip(order, found, strict=True):
+        measured[rows] = values
+    measured = run.team.sum(measured)
     predictions = measured.argmax(dim=1).numpy()
     return Evaluation(
         loss=functional.cross_entropy(measured, part.labels).item(),

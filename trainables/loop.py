@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from trainables.finetuning.certificate import certificate
 from trainables.finetuning.plan import Phase, frozen_prefix
 from trainables.network.blocks import depth
 from trainables.run import Part, Run
+from trainables.seeds import seed_everything
+from trainables.team import Team
 
 WARM_UP = 0.1  # of all steps
 CLIP = 1.0  # gradient norm
@@ -69,8 +71,10 @@ def train(run: Run, *, after: int = 0, ends: Collection[int] | None = None) -> I
         view = view_of(run.config.data, seed=run.config.seed, epoch=epoch)
         if view not in sources:
             sources[view] = source(run, phase, _epochs_of(run, phase), view=view)
-            told.append((epoch, sources[view].caching))
+            told.append((epoch, _told(run.team, sources[view].caching)))
         here = sources[view]
+        if run.team.size > 1:  # what each worker drew before depends on its share
+            seed_everything(run.team.seed(run.config.seed, epoch))
         run.network.train()
         losses: list[float] = []
         for step, rows in enumerate(_batches(run, part, epoch), start=(epoch - 1) * per_epoch):
@@ -78,6 +82,7 @@ def train(run: Run, *, after: int = 0, ends: Collection[int] | None = None) -> I
             losses.append(_train_step(run, part, rows, here.logits))
             if not math.isfinite(losses[-1]):
                 break
+        run.team.average(_statistics(run, phase))
         due = ends is None or epoch in ends or epoch == _end(run, phase)
         record = _record(run, epoch, losses, before, started, here.logits, together(begins, told), due=due)
         yield record
@@ -138,14 +143,16 @@ def _end(run: Run, phase: Phase) -> int:
 def _train_step(run: Run, part: Part, rows: torch.Tensor, logits: Logits) -> float:
     run.optimizer.zero_grad(set_to_none=True)
     whole = 0.0
-    for rows_of_part, share in parts(run, part.labels, rows):
+    for rows_of_part, share in run.team.own(parts(run, part.labels, rows)):
         with autocast(run.config.precision, run.device):
             found = logits("train", rows_of_part)
             loss: torch.Tensor = share * run.loss(found.float(), part.labels[rows_of_part].to(run.device))
         loss.backward()
         whole += loss.item()
+    trained = [parameter for group in run.optimizer.param_groups for parameter in group["params"]]
+    whole = run.team.sum_gradients(trained, whole)
     run.anchor.add_to_gradients()
-    nn.utils.clip_grad_norm_([p for group in run.optimizer.param_groups for p in group["params"]], CLIP)
+    nn.utils.clip_grad_norm_(trained, CLIP)
     run.optimizer.step()
     return whole
 
@@ -154,10 +161,10 @@ def parts(run: Run, labels: torch.Tensor, rows: torch.Tensor) -> list[tuple[torc
     """Divide a batch into the parts it goes through the network in, each with its share of the batch's mean loss.
 
     Equal to the whole batch but for rounding, dropout's random numbers, and batch normalisation,
-    whose statistics are then those of a part.
+    whose statistics are then those of a part; it cannot train on a part of one sample.
     """
     weights = torch.ones(len(rows)) if run.loss.weight is None else run.loss.weight.cpu()[labels[rows]]
-    count = min(run.config.accumulate, len(rows))
+    count = min(run.config.accumulate * run.team.size, max(1, len(rows) // 2))
     total = float(weights.sum())
     return [
         (part, float(weight.sum()) / total if total else 1 / count)
@@ -208,4 +215,16 @@ def _proof(run: Run, epoch: int, before: str | None) -> str:
     first = run.plan.phase(0)  # freezes the most: what has thawed since had stayed as it was until then
     if not (first.frozen or first.frozen_buffers):
         return "none"
-    return "ok" if certificate(run.network, run.plan.phase(epoch - 1)) == before else "broken"
+    moved = certificate(run.network, run.plan.phase(epoch - 1)) != before
+    return "broken" if run.team.any(moved) else "ok"
+
+
+def _statistics(run: Run, phase: Phase) -> list[torch.Tensor]:
+    """Return the buffers of what trains, in which each worker of a team gathers what its own share shows it."""
+    frozen = set(phase.frozen_buffers)
+    return [each for name, each in run.network.named_buffers() if name not in frozen]
+
+
+def _told(team: Team, caching: Caching) -> Caching:
+    """Return what the trial's row says: one worker of a node builds, the others read what it built."""
+    return replace(caching, cache="built") if team.any(caching.cache == "built") else caching

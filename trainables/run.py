@@ -32,6 +32,7 @@ from trainables.network.call_order import call_order
 from trainables.seeds import seed_everything
 from trainables.tasks.catalogue import TASKS
 from trainables.tasks.task import Inputs, Task
+from trainables.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Run:
     dataset: Dataset
     device: torch.device
     loss: nn.CrossEntropyLoss
+    team: Team = ALONE  # whose worker this is
 
     @property
     def network(self) -> nn.Module:
@@ -151,10 +153,11 @@ def names_of(network: nn.Module) -> Names:
     )
 
 
-def build(config: TrialConfig, device: torch.device | None = None) -> Run:
+def build(config: TrialConfig, device: torch.device | None = None, team: Team = ALONE) -> Run:
     """Build everything one trial needs; seeds are set before construction and again after it.
 
-    The second time makes the training's random numbers independent of how much construction drew.
+    The second time makes the training's random numbers independent of how much construction drew. All workers of a
+    ``team`` start from its leader's weights, also where a function of the user's own draws them as it likes.
     """
     device = device or torch.device("cpu")
     task = TASKS[config.task]
@@ -176,6 +179,7 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
         apply.checkpoint_gradients(model.network, trained)
     apply.freeze(model.network, planned.phase(0))
     model.network.to(device)
+    team.share([*model.network.parameters(), *model.network.buffers()])
     seed_everything(config.seed)
     return Run(
         config=config,
@@ -189,6 +193,7 @@ def build(config: TrialConfig, device: torch.device | None = None) -> Run:
         dataset=data,
         device=device,
         loss=_loss(config, data, strategy.label_smoothing, device),
+        team=team,
     )
 
 

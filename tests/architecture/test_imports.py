@@ -16,7 +16,7 @@ FORBIDDEN = {
     "trainables": {"search", "thawline", "optuna"},
     "search": {"thawline"},
 }
-RAY_BELOW_SEARCH = {Path("trainables/trial.py")}
+RAY_BELOW_SEARCH = {Path("trainables/trial.py"), Path("trainables/team_trial.py")}
 HEAVY = {"torch", "torchvision", "transformers", "ray", "optuna", "sklearn", "pandas"}
 LIGHT = [
     *files("spaces"),

@@ -20,7 +20,7 @@ from spaces.strategy import Full, Probe, Strategy
 from trainables import checkpoint
 from trainables.config import DataConfig, TrialConfig
 from trainables.files import put
-from trainables.trial import Order
+from trainables.order import Order
 
 EPOCHS = 5
 TEMPLATE = TrialConfig(

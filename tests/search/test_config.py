@@ -170,12 +170,18 @@ def test_an_augmentation_reaches_the_trial(folder: Path, views: str) -> None:
 def test_what_is_not_built_yet_is_refused_in_one_sentence(folder: Path, row: object) -> None:
     values = {
         "tracking": ("tracking", "[mlflow]"),
-        "resources.workers_per_trial": ("resources", "{workers_per_trial: 2}"),
         "storage.study": ("storage", "{study: 'sqlite:///x'}"),
         "storage.runs": ("storage", "{runs: 's3://bucket'}"),
     }
     key, value = values[row.key]  # type: ignore[attr-defined]
     assert f"{row.key}: {row.sentence}" in only_problem(study(folder, **{key: value}))  # type: ignore[attr-defined]
+
+
+def test_several_workers_each_need_a_gpu_of_their_own(folder: Path) -> None:
+    assert resolve(study(folder, resources="{workers_per_trial: 2, gpus_per_trial: 1}"))
+    assert "resources.gpus_per_trial: must be a whole number where workers_per_trial is 2, got 0.5" in only_problem(
+        study(folder, resources="{workers_per_trial: 2, gpus_per_trial: 0.5}")
+    )
 
 
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(folder: Path) -> None:

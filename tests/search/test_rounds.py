@@ -22,7 +22,7 @@ from spaces.presets import Setting, build
 from spaces.strategy import Strategy, from_point
 from tests.search.simulated import CONTROLS, EPOCHS, TEMPLATE, carry_out
 from trainables import predictions
-from trainables.trial import Order
+from trainables.order import Order
 
 SPACE = build("standard", Setting("image", "adamw", 4))
 EXAMPLES, SEEDS = 300, 6
