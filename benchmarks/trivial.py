@@ -16,13 +16,12 @@ from typing import Any
 
 from ray import tune
 
-from benchmarks.experiments.asking import score_of
+from benchmarks.experiments.asking import TEMPLATE, score_of
 from search import tuner
 from search.rungs import Rungs
 from search.sampler import StudySearcher
 from search.sampling import Sampling
 from spaces.presets import Setting, build
-from trainables.config import DataConfig, TrialConfig
 
 
 class Trivial(tune.Trainable):
@@ -58,15 +57,7 @@ def main(address: str, slots: int, trials: int, epochs: int) -> None:
 
     ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     tuner.StrategyTrial = Trivial  # type: ignore[assignment,misc]
-    template = TrialConfig(
-        task="image-classification",
-        metric="accuracy",
-        model="torchvision:resnet18",
-        data=DataConfig(path="images"),
-        epochs=epochs,
-        strategy={},
-        seed=0,
-    )
+    template = TEMPLATE.model_copy(update={"epochs": epochs})
     space = build("standard", Setting("image", "adamw", 8))
     told: list[tuple[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -195,7 +195,7 @@ def _raised(failure: Failure) -> BaseException:
     """Return the worker's error; one of its kind in words alone where it cannot be made again here."""
     try:
         told: RayTaskError = cloudpickle.loads(failure.pickled)
-    except Exception:
+    except Exception:  # its class is known on the worker's machine alone, or was not pickled
         return RuntimeError(failure.words)
     error: BaseException = told.as_instanceof_cause()
     return error

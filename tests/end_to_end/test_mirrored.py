@@ -14,7 +14,7 @@ import pytest
 import thawline
 from search.cli import main
 from search.results.load import attributes, load
-from tests.end_to_end.test_resume import assert_same, entries
+from tests.end_to_end.test_resume import assert_same, entries, kill_after
 from tests.end_to_end.tiny import STUDY, start, write_project
 from trainables.remote import LOST, RemotePath
 
@@ -39,23 +39,13 @@ def bucket() -> Iterator[str]:
     server.stop()
 
 
-def kill_in_the_middle(folder: Path, after: int) -> None:
-    """Run the study, and kill its driver and all it started as soon as its journal has ``after`` entries."""
-    command = start("run", "study.yaml", "--run-dir", "run", folder=folder)
-    while entries(folder / "run") < after:
-        assert command.poll() is None, command.communicate()
-        time.sleep(0.05)
-    command.kill()
-    command.communicate()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_run_is_mirrored_to_an_object_store_and_goes_on_elsewhere_after_its_machine_is_lost(
     finished: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_project(tmp_path / "lost", study=f"{STUDY}storage: {{runs: '{bucket}'}}\n").parent
-    kill_in_the_middle(folder, entries(finished) // 3)
+    kill_after(folder, entries(finished) // 3)
     mirrored = RemotePath(bucket) / "run"
     journal = (folder / "run" / "optuna.journal").read_bytes()
     known = (mirrored / "optuna.journal").read_bytes()

@@ -18,7 +18,8 @@ from search.proposals import Proposal
 from search.results.load import load
 from search.rungs import Rungs
 from search.setup import template
-from spaces.strategy import Full, Probe, Strategy, Top, to_point
+from spaces.strategy import Full, Probe, Strategy, Top
+from tests.end_to_end.test_faults import recorded, trained_here
 from tests.end_to_end.test_resume import assert_same, kill_after
 from tests.end_to_end.tiny import MODULE, STUDY, write_project
 
@@ -66,21 +67,6 @@ def carry_out(folder: Path, name: str, module: str, strategies: list[Strategy], 
     return template(resolved)
 
 
-def alone(config: Any, strategy: Strategy, **changes: Any) -> list[tuple[float, float, float]]:
-    """Return what each epoch measures when one worker trains the trial, here."""
-    from trainables.loop import train
-    from trainables.run import build
-
-    own = config.model_copy(update={"strategy": to_point(strategy), "seed": 0, **changes})
-    return [(epoch.train_loss, epoch.val_loss, epoch.score) for epoch in train(build(own))]
-
-
-def recorded(folder: Path, trial: str) -> list[tuple[float, float, float]]:
-    _, epochs = load(folder)
-    own = epochs[epochs["trial"] == trial]
-    return list(own[["train_loss", "val_loss", "score"]].itertuples(index=False, name=None))
-
-
 def rows_of(folder: Path) -> pd.DataFrame:
     trials, _ = load(folder)
     return trials.set_index("key")
@@ -101,10 +87,10 @@ def test_two_workers_give_the_numbers_of_one_and_stay_for_the_next_trial(local_r
     for strategy in (ONE, FULL, PROBE):
         label = str(rows.loc[strategy.key, "trial"])
         assert attributes_of(tmp_path, label)["computing"]["workers"] == 2
-        for one, two in zip(alone(config, strategy), recorded(tmp_path, label), strict=True):
+        for one, two in zip(trained_here(config, strategy), recorded(tmp_path, label), strict=True):
             assert two == pytest.approx(one, rel=1e-4)
         # As `thawline trial` repeats it: two parts, added up in the order that does not matter.
-        assert recorded(tmp_path, label) == alone(config, strategy, accumulate=2)
+        assert recorded(tmp_path, label) == trained_here(config, strategy, accumulate=2)
 
 
 def test_a_team_is_stopped_at_a_rung_and_takes_the_next_trial(local_ray: None, tmp_path: Path) -> None:
@@ -132,7 +118,7 @@ def test_a_team_whose_worker_dies_is_replaced_and_its_trial_goes_on_from_its_pro
     assert row["state"] == "complete"
     retried = attributes_of(folder, row["trial"])["retried"]
     assert retried == {"reason": "the worker died", "after": 1, "accumulate": 1}
-    assert recorded(folder, row["trial"]) == alone(config, ONE, accumulate=2)
+    assert recorded(folder, row["trial"]) == trained_here(config, ONE, accumulate=2)
 
 
 def test_what_one_worker_raises_is_the_trial_s_reason(struck: tuple[Path, Any]) -> None:
@@ -149,7 +135,7 @@ def test_memory_that_runs_out_on_one_worker_halves_the_parts_of_all(struck: tupl
     row = rows_of(folder).loc[FULL.key]
     assert row["state"] == "complete"
     assert attributes_of(folder, row["trial"])["retried"]["accumulate"] == 2
-    for one, two in zip(alone(config, FULL), recorded(folder, row["trial"]), strict=True):
+    for one, two in zip(trained_here(config, FULL), recorded(folder, row["trial"]), strict=True):
         assert two == pytest.approx(one, rel=1e-4)
 
 
