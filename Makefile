@@ -34,8 +34,9 @@ demo: $(READY)
 	if [ -e $$folder ]; then folder=runs/demo-$$(date -u +%Y%m%dT%H%M%SZ); fi; \
 	$(BIN)/thawline demo --run-dir $$folder
 
+# Two files of tests at a time; in the order of the folders, so that the longest do not come last.
 test: $(READY)
-	@$(BIN)/python -m pytest -m "not slow and not gpu"
+	@$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(READY)
 	@$(BIN)/python -m pytest --durations=20

@@ -16,7 +16,7 @@ import pytest
 
 from tests.search.cluster.real_head import ROOT, TOKEN, Head, environment, head
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 SMALL = {
     "budget.trials": 4,
@@ -102,6 +102,7 @@ def test_a_cluster_says_what_this_machine_says(cluster: Head, fetched: Path) -> 
     pd.testing.assert_frame_equal(there, here, check_exact=True)
 
 
+@pytest.mark.slow
 def test_the_job_s_own_exit_code_comes_back(cluster: Head) -> None:
     asked = [*VALUES, "-o", "resources.cpus_per_trial=64"]
     done = cluster.thawline("submit", "digits.yaml", "--address", cluster.url, "--follow", *asked)
@@ -112,6 +113,7 @@ def test_the_job_s_own_exit_code_comes_back(cluster: Head) -> None:
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_detaches_stop_stops_and_what_is_there_can_be_fetched(cluster: Head) -> None:
     long = [*VALUES, "-o", "budget.trials=400", "-o", "budget.epochs=400"]
     command = cluster.start("submit", "digits.yaml", "--address", cluster.url, "--follow", *long)
@@ -148,6 +150,7 @@ def test_the_token_is_in_no_log_no_upload_and_no_run_folder(cluster: Head, fetch
     assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_a_ray_that_thawline_starts_asks_for_a_token_that_only_its_owner_can_read(tmp_path: Path) -> None:
     code = (
         "from search.tuner import cluster\n"
