@@ -117,4 +117,4 @@ def _mobilenet(size: int) -> dict[str, Any]:
     with torch.no_grad():
         for _ in range(20):
             network(torch.nn.functional.interpolate(images, size=(size, size)))
-    return network.state_dict()
+    return dict(network.state_dict())

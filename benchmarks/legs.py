@@ -1,17 +1,16 @@
-"""One way of training a job's list, run and metered; what is finished is kept, so that a killed benchmark goes on."""
+"""One way of training a job's list, run and metered."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import jobs, metering
-from benchmarks.metering import ROOT, Spent
+from benchmarks.kept import Kept
+from benchmarks.metering import Spent
 from benchmarks.plain.job import Outcome
 
 FUNCTION, CLASS, OWN, OWN_BF16 = "(a)", "(b)", "thawline", "thawline in bf16"
@@ -25,7 +24,7 @@ ENVIRONMENT = {
     "RAY_raylet_start_wait_time_s": "180",
     "RAY_worker_niceness": "0",
 }
-KEPT = Path(tempfile.gettempdir()) / f"thawline-benchmark-legs-{os.getuid()}.json"
+KEPT = Kept.of("study")
 
 
 @dataclass(frozen=True)
@@ -65,30 +64,7 @@ def leg(wanted: List, way: str) -> Leg:
         return Leg(spent, Outcome.read(came))
 
 
-def kept(wanted: List, way: str, measure: Callable[[List, str], Leg] = leg, file: Path = KEPT) -> Leg:
+def kept(wanted: List, way: str, measure: Callable[[List, str], Leg] = leg, kept: Kept = KEPT) -> Leg:
     """Return the leg that an earlier run of the same code has measured, or measure it and keep it."""
-    name = _name(wanted, way)
-    there = _read(file)
-    if name not in there:
-        there[name] = asdict(measure(wanted, way))
-        file.write_text(json.dumps(there), encoding="utf-8")
-    found = there[name]
+    found = kept.get(json.dumps([asdict(wanted), way]), lambda: asdict(measure(wanted, way)))
     return Leg(Spent(**found["spent"]), Outcome(**found["outcome"]))
-
-
-def forget(file: Path = KEPT) -> None:
-    """Forget every leg: the next run measures anew."""
-    file.unlink(missing_ok=True)
-
-
-def _read(file: Path) -> dict[str, dict[str, dict[str, object]]]:
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-
-
-def _name(wanted: List, way: str) -> str:
-    """Return a name for the leg, another one wherever the code has changed."""
-    total = hashlib.sha256(json.dumps([asdict(wanted), way]).encode())
-    for folder in ("spaces", "trainables", "search", "benchmarks"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            total.update(path.read_bytes())
-    return f"{wanted.network.name}, {len(wanted.depths)} trials, seed {wanted.seed}, {way}: {total.hexdigest()}"

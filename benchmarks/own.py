@@ -44,7 +44,7 @@ def run(study: Path, job: Job, run_dir: Path) -> Outcome:
     queue = [Proposal(_strategy(job, n), "search", point.seed) for n, point in enumerate(job.points)]
     with cluster():
         searcher, begun = Noting(setup, queue), time.perf_counter()
-        carry_out(searcher, None, slots(setup.config.resources), len(queue))
+        carry_out(searcher, None, slots(setup.config.resources))
         seconds = time.perf_counter() - begun
     trials, epochs = load(run_dir)
     if list(trials["state"]) != ["complete"] * len(queue):

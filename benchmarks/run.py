@@ -63,7 +63,7 @@ def _is_there(wanted: str) -> bool:
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a table to read in a terminal."""
     lines = [[row["metric"], row["value"], row["goal"], MARKS[row["ok"]], row["note"]] for row in rows]
-    return tabulate(lines, headers=["metric", "value", "goal", "met", "note"], floatfmt=".3g")
+    return str(tabulate(lines, headers=["metric", "value", "goal", "met", "note"], floatfmt=".3g"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

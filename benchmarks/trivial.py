@@ -56,7 +56,7 @@ def main(address: str, slots: int, trials: int, epochs: int) -> None:
     import ray
 
     ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-    tuner.StrategyTrial = Trivial  # type: ignore[assignment,misc]
+    tuner.StrategyTrial = Trivial  # type: ignore[attr-defined]
     template = TEMPLATE.model_copy(update={"epochs": epochs})
     space = build("standard", Setting("image", "adamw", 8))
     told: list[tuple[str, float]] = []

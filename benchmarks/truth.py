@@ -53,7 +53,7 @@ class Truth:
     def effect(self, accuracy: float) -> float:
         """Return the standard deviation that, to first order, makes accuracies differ by `spread`."""
         density = math.exp(-(float(ndtri(accuracy)) ** 2) / 2) / math.sqrt(2 * math.pi)
-        return self.spread / density * (EXAMPLE**2 + LIKING**2 + CHANCE**2) ** 0.5
+        return float(self.spread / density * (EXAMPLE**2 + LIKING**2 + CHANCE**2) ** 0.5)
 
 
 def equals(count: int, accuracy: float = 0.85, seeds: int = 5, **given: float) -> Truth:

@@ -9,6 +9,7 @@ another way to choose shows how much of the difference is due to that.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -22,6 +23,7 @@ from statistics import geometric_mean
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kept import Kept
 from benchmarks.regret.build import TABLES, names
 from benchmarks.regret.replay import Choose, Search, Table, best_last, best_settled, read, regrets
 from benchmarks.regret.searches import OurSearch, RandomSearch, StockSearch, rule_points
@@ -38,6 +40,7 @@ WORKERS = (1, 8)
 UNTOUCHED = "trec"  # nothing was tuned on it
 GOAL = 0.7
 UNLIMITED = 10**6
+KEPT = Kept.of("regret")
 Make = Callable[[Subject, int, Path], Search]
 
 
@@ -85,7 +88,7 @@ def rows() -> list[Row]:
     """Replay every table that is built; one row per table, search and number of workers, then the goals."""
     built = [name for name in names() if (TABLES / f"{name}.parquet").exists()]
     found = {
-        (name, search, workers): _replayed(name, search, workers)
+        (name, search, workers): _kept(name, search, workers)
         for name in built
         for search in SEARCHES
         for workers in WORKERS
@@ -96,7 +99,15 @@ def rows() -> list[Row]:
         for name in names()
         if name not in built
     ]
+    if not missing:
+        KEPT.forget()
     return [*measured, *missing, *(_goals(found, built) if built else [])]
+
+
+def _kept(name: str, search: str, workers: int) -> NDArray[np.float64]:
+    table = hashlib.sha256((TABLES / f"{name}.parquet").read_bytes()).hexdigest()
+    key = f"{search} on {name} ({table}), {workers} workers, {REPLAYS} replays"
+    return np.array(KEPT.get(key, lambda: _replayed(name, search, workers).tolist()))
 
 
 def _replayed(name: str, search: str, workers: int) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def rows(parts: Sequence[str] = PARTS, measure: Measure = legs.kept) -> list[Row
     """Measure the list at every size in ``parts``, on both networks."""
     found = [row for part in parts for network in NETWORKS for row in measured(network, part, measure)]
     if set(parts) == set(PARTS):
-        legs.forget()
+        legs.KEPT.forget()
     return found
 
 
@@ -105,7 +105,7 @@ def _frozen_share(network: Network, depth: int) -> float:
         weights="none" if image else "default",
         data=DataConfig(
             source=f"benchmarks.samples:{source}",
-            **({"image_size": network.size} if image else {"max_length": network.size}),  # type: ignore[arg-type]
+            **({"image_size": network.size} if image else {"max_length": network.size}),
         ),
         strategy=to_point(Strategy(freezing, head_lr=1e-3)),
     )  # fmt: skip

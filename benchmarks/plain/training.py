@@ -137,9 +137,12 @@ class Training:
         return float(score), float(nn.functional.cross_entropy(logits, labels))
 
     def _logits(self, batch: list[torch.Tensor]) -> torch.Tensor:
+        logits: torch.Tensor
         if len(batch) == 1:
-            return self.network(batch[0])
-        return self.network(input_ids=batch[0], attention_mask=batch[1]).logits
+            logits = self.network(batch[0])
+        else:
+            logits = self.network(input_ids=batch[0], attention_mask=batch[1]).logits
+        return logits
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""

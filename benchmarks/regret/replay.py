@@ -36,7 +36,7 @@ class Table:
     @property
     def epochs(self) -> int:
         """The full budget of a training."""
-        return self.val.shape[2]
+        return int(self.val.shape[2])
 
     @property
     def full_pass(self) -> float:

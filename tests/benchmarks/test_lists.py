@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import jobs, legs
 from benchmarks.experiments import overhead, study
+from benchmarks.kept import Kept
 from benchmarks.legs import CLASS, FUNCTION, OWN, Leg, List
 from benchmarks.metering import Meter, Spent
 from benchmarks.plain.job import Job, Outcome
@@ -72,6 +73,7 @@ def test_what_a_worker_spends_is_counted_and_what_lies_elsewhere_is_not() -> Non
 
 def test_a_finished_leg_is_kept_and_another_list_is_measured(tmp_path: Path) -> None:
     asked: list[tuple[Any, str]] = []
+    file = Kept(tmp_path / "legs.json")
 
     def measure(wanted: List, way: str) -> Leg:
         asked.append((wanted, way))
@@ -79,10 +81,10 @@ def test_a_finished_leg_is_kept_and_another_list_is_measured(tmp_path: Path) -> 
 
     one, other = (List(jobs.MINILM, (0,), 20, 1, seed) for seed in (0, 1))
     for wanted in (one, one, other):
-        assert legs.kept(wanted, OWN, measure, tmp_path / "legs.json") == leg(1.0, 2.0, 0.5)
+        assert legs.kept(wanted, OWN, measure, file) == leg(1.0, 2.0, 0.5)
     assert asked == [(one, OWN), (other, OWN)]
-    legs.forget(tmp_path / "legs.json")
-    legs.kept(one, OWN, measure, tmp_path / "legs.json")
+    file.forget()
+    legs.kept(one, OWN, measure, file)
     assert len(asked) == 3
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.experiments import breakeven, exact, fusion, prefix, warm
+from benchmarks.experiments import breakeven, exact, fusion, layout, prefix, warm
 from benchmarks.experiments.checkpoint import measured as checkpoint_rows
 from benchmarks.frozen import Subject, cache_in, most
+from trainables.models.vision import CHANNELS_LAST_FROM
 from trainables.run import build
 
 SMALL = Subject("small", "torchvision:resnet18", "parity", 64, image_size=32)
@@ -38,9 +40,10 @@ def test_the_most_that_is_possible_follows_from_the_share_that_is_frozen() -> No
     assert 1 < deep < shallow < most(build(SMALL.config(0, 1)))
 
 
+@pytest.mark.parametrize("pixels", [32, CHANNELS_LAST_FROM])
 @pytest.mark.parametrize(("size", "stored", "goal"), exact.KINDS)
-def test_the_cache_is_as_exact_as_it_must_be(tmp_path: Path, size: int, stored: str, goal: float) -> None:
-    row = exact.row(SMALL, "2 blocks", size, stored, goal, tmp_path)
+def test_the_cache_is_as_exact_as_it_must_be(tmp_path: Path, size: int, stored: str, goal: float, pixels: int) -> None:
+    row = exact.row(replace(SMALL, image_size=pixels), "2 blocks", size, stored, goal, tmp_path)
     assert row["ok"], row
     if size == exact.EQUAL:
         assert (row["value"] > 0) == (stored == "half")
@@ -50,6 +53,14 @@ def test_a_recording_costs_something(tmp_path: Path) -> None:
     row = breakeven.row(SMALL, "1 block", 1, tmp_path, rounds=1, builds=1)
     assert row["value"] > 0.1
     assert "CPU-s to build" in row["note"]
+
+
+def test_both_layouts_are_trained_and_every_batch_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "ROUNDS", 1)
+    step, evaluation = layout.step("resnet18", 32, 0.01), layout.evaluation("resnet18", 32)
+    assert step["ok"]
+    assert evaluation["value"] >= 1
+    assert all(f"{batch}: " in evaluation["note"] for batch in layout.BATCHES)
 
 
 def test_fused_heads_are_as_accurate_and_faster() -> None:

@@ -167,16 +167,17 @@ def _use(run: Run, recipe: Recipe, epochs: int, parts: dict[Split, Part]) -> wor
     )
 
 
-_RECIPES: dict[tuple[str | int, ...], Recipe | str] = {}
+_RECIPES: dict[tuple[str | int | None, ...], Recipe | str] = {}
 
 
 def recipe_of(run: Run, index: int, shape: str) -> Recipe:
-    """Return what is to be recorded before block ``index``; planned once per process for a `structure`.
+    """Return what is to be recorded before block ``index``; planned once per process for a `structure` and image size.
 
     Raises:
         Unavailable: the network cannot start at this block.
     """
-    known = (shape, index, run.config.precision, run.device.type, run.config.activations)
+    config = run.config
+    known = (shape, index, config.data.image_size, config.precision, run.device.type, config.activations)
     if known not in _RECIPES:
         try:
             _RECIPES[known] = _planned(run, index)

@@ -12,6 +12,7 @@ from torch import nn
 from spaces.errors import BadInput
 from trainables.models import catalogue, vision
 from trainables.models.model import Model
+from trainables.models.vision import CHANNELS_LAST_FROM
 
 
 def build(name: str, *, weights: str = "none", classes: int = 3, image_size: int | None = None) -> Model:
@@ -129,3 +130,9 @@ def test_the_preprocessing_is_that_of_the_weights_scaled_to_the_size() -> None:
 def test_a_network_for_images_is_refused_for_texts() -> None:
     with pytest.raises(BadInput, match="takes image data, the task needs a network for text data"):
         catalogue.build("torchvision:resnet18", weights="none", modality="text", classes=2)
+
+
+@pytest.mark.parametrize(("size", "last"), [(CHANNELS_LAST_FROM - 1, False), (CHANNELS_LAST_FROM, True)])
+def test_large_pictures_are_convolved_with_their_channels_last(size: int, last: bool) -> None:
+    first = next(each for each in build("resnet18", image_size=size).network.modules() if isinstance(each, nn.Conv2d))
+    assert first.weight.is_contiguous(memory_format=torch.channels_last) == last
