@@ -193,6 +193,27 @@ def test_the_command_line_of_a_job_survives_the_shell(study: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize(
+    ("runs", "begins", "ends"),
+    [
+        ("runs", "~/thawline-runs/tiny-", ""),
+        ("/mnt/shared/runs/", "/mnt/shared/runs/tiny-", ""),
+        ("s3://runs/team/?region=us-east-1&scheme=http", "s3://runs/team/tiny-", "?region=us-east-1&scheme=http"),
+    ],
+)
+def test_the_run_folder_of_a_job_has_its_name(
+    study: Path, monkeypatch: pytest.MonkeyPatch, runs: str, begins: str, ends: str
+) -> None:
+    client = Client()
+    monkeypatch.setattr(jobs, "connect", lambda *asked, **more: cluster(client))
+    monkeypatch.setattr(Cluster, "job", lambda self, name: job("PENDING"))
+    jobs.submit(study, [f"storage.runs={runs}"], tell=lambda line: None)
+    (sent,) = client.sent
+    run_dir = sent["metadata"]["run_dir"]
+    assert run_dir == begins + sent["submission_id"].removeprefix("tiny-") + ends
+    assert jobs.in_shell(run_dir) in sent["entrypoint"]
+
+
 def test_with_uv_the_nodes_install_what_is_here(study: Path) -> None:
     from search.cluster.staging import with_requirements
 
