@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from search.config import Modality, StudyConfig, read_domains
 from search.model_names import MODALITY_OF_FORM, form_of, function_complaint, model_complaint
+from search.passwords import holds_password, without_password
 from spaces.check import check_space, did_you_mean
 from spaces.errors import Problem
 from spaces.presets import DIMENSION_NAMES, Setting, build
@@ -84,19 +85,13 @@ def _check_storage(config: StudyConfig) -> list[Problem]:
         message = f"must be journal or postgresql://USER@HOST/DATABASE, got {without_password(config.storage.study)}"
         problems.append(Problem("storage.study", message))
     for key in ("study", "runs"):
-        if urlsplit(getattr(config.storage, key)).password:
+        if holds_password(getattr(config.storage, key)):
             out = (
                 "~/.pgpass or PGPASSWORD" if key == "study" else "the environment, as the file system's client reads it"
             )
             message = f"holds a password, which would be copied with every run; leave it out, it is taken from {out}"
             problems.append(Problem(f"storage.{key}", message))
     return problems
-
-
-def without_password(url: str) -> str:
-    """Return ``url`` as it may be shown."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
 
 
 def _check_team(config: StudyConfig) -> list[Problem]:

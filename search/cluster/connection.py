@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from search.cluster.address import Door, knock
+from search.cluster.address import Door, knock, resolve
 from search.errors import ExitCode, StudyFailed
 from spaces.errors import BadInput
 
@@ -104,9 +104,13 @@ def connect(address: str | None = None, *, force: bool = False, tell: Tell = to_
     """Return the cluster at ``address``, and say which one that is.
 
     Raises:
+        BadInput: ``address`` is none of a dashboard.
         StudyFailed: it does not answer, refuses our token, or is open to everybody (unless ``force``).
     """
-    door = knock(address, force=force)
+    url, overridden = resolve(address)
+    for warning in overridden:  # before anything can go wrong there
+        tell(f"warning: {warning}")
+    door = knock(url, force=force)
     tell(f"cluster: {door.url} (Ray {door.ray})")
     for warning in door.warnings:
         tell(f"warning: {warning}")
