@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from search.config import StudyConfig
+from search.config import StudyConfig, absolute
 from search.layering import Resolved, as_written, resolve
 from search.passwords import holds_password
 from search.setup import names_functions
@@ -140,7 +140,7 @@ def _named(written: Mapping[str, Any], home: Path) -> dict[str, tuple[Path, str]
         if not isinstance(value, str) or value in ("default", "none"):
             continue
         form, colon, rest = value.partition(":") if key == "model" else ("", "", value)
-        path = home / Path(rest).expanduser()
+        path = Path(absolute(rest, home))
         if key != "model" or (form == "transformers" and path.is_dir()):
             found[key] = (path, form + colon)
     return found

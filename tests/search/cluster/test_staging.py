@@ -145,6 +145,12 @@ def test_weights_and_network_folders_count_as_data(images: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["storage.runs", "data.path"])
+def test_the_home_of_a_stranger_is_refused_in_a_sentence(images: Path, key: str) -> None:
+    told = complaint(images, "data.path=/mnt", f"{key}=~nobody-here/x")
+    assert "~nobody-here/x: begins with the home of a user that is not known here" in told
+
+
 def test_what_is_included_goes_beside_the_study(own: Path) -> None:
     assert "notes.md" in sent_for_study(own, include=["notes.md"])
     assert "deeper/more.py" in sent_for_study(own, include=["deeper"])
