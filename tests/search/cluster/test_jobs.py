@@ -97,6 +97,8 @@ def test_a_python_that_lacks_our_packages_is_explained() -> None:
     assert "--uv" not in job("FAILED", 3, "no usable trial").summary
     assert "thawline fetch tiny-1" in job("FAILED", 3).summary
     assert "thawline fetch" not in job("FAILED", None, "runtime_env setup failed").summary
+    assert "thawline fetch" not in job("FAILED", 2, "no such file").summary
+    assert "thawline fetch" not in job("FAILED", 1, "No module named 'typer'").summary
     assert "runtime_env setup failed" in job("FAILED", None, "runtime_env setup failed").summary
 
 
@@ -140,6 +142,12 @@ def test_any_other_refusal_is_told_at_once(tmp_path: Path) -> None:
 def test_an_unknown_job_is_the_user_s_mistake() -> None:
     with pytest.raises(BadInput, match=r"is no job of the cluster at .*; thawline status lists them"):
         cluster(Client()).job("tiny-2")
+
+
+@pytest.mark.parametrize("name", ["", " ", "?", "../jobs"])
+def test_a_name_that_no_job_has_is_the_user_s_mistake(name: str) -> None:
+    with pytest.raises(BadInput, match=r"JOB: must be a job's name, got .*; thawline status lists them"):
+        cluster(Client()).job(name)
 
 
 def test_ctrl_c_detaches_and_leaves_the_job_running(
