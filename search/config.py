@@ -194,11 +194,18 @@ def with_absolute_paths(config: StudyConfig, folder: Path) -> StudyConfig:
 def model_with_absolute_path(model: str, folder: Path) -> str:
     """Return ``model`` with its folder made absolute where it names one."""
     form, _, name = model.partition(":")
-    if form == "transformers" and name and (folder / Path(name).expanduser()).is_dir():
-        return f"transformers:{absolute(name, folder)}"
+    if form == "transformers" and name and os.path.isdir(found := absolute(name, folder)):
+        return f"transformers:{found}"
     return model
 
 
 def absolute(path: str, folder: Path) -> str:
-    """Return ``path`` as seen from ``folder``."""
-    return os.path.abspath(folder / Path(path).expanduser())
+    """Return ``path`` as seen from ``folder``.
+
+    Raises:
+        BadInput: it lies in the home of a user that is not known here.
+    """
+    try:
+        return os.path.abspath(folder / Path(path).expanduser())
+    except RuntimeError:
+        raise BadInput.at(path, "begins with the home of a user that is not known here; write the whole path") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def new_run(resolved: Resolved, wanted: str | Path | None) -> tuple[Path, Remote
     """Return the run folder, which must be new or empty and is not made yet, and where it is mirrored to.
 
     ``wanted`` is the run folder itself, a path or a URI; left out, it is made below ``storage.runs``. Of a run at a
-    URI the folder lies below ``runs`` beside the study file, on the machine that drives.
+    URI the folder lies below ``runs`` beside the study file, on the machine that drives; where nothing can be written
+    there, as in a ConfigMap, below ``runs`` of the working directory.
 
     Raises:
         BadInput: one of the two holds something.
@@ -23,7 +25,7 @@ def new_run(resolved: Resolved, wanted: str | Path | None) -> tuple[Path, Remote
     """
     config, given = resolved.config, str(wanted or "")
     name = f"{config.name}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
-    beside = resolved.folder / "runs"
+    beside = _beside(resolved.folder)
     runs = RemotePath(config.storage.runs) if is_uri(config.storage.runs) else None
     if is_uri(given):
         target: RemotePath | None = RemotePath(given.rstrip("/"))
@@ -36,6 +38,11 @@ def new_run(resolved: Resolved, wanted: str | Path | None) -> tuple[Path, Remote
     if target:
         _refuse_taken(target)
     return folder, target
+
+
+def _beside(study: Path) -> Path:
+    runs = study / "runs"
+    return runs if os.access(runs if runs.exists() else study, os.W_OK) else Path.cwd() / "runs"
 
 
 def _refuse_taken(target: RemotePath) -> None:

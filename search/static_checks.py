@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from search.config import Modality, StudyConfig, read_domains
 from search.model_names import MODALITY_OF_FORM, form_of, function_complaint, model_complaint
+from search.passwords import holds_password, without_password
 from spaces.check import check_space, did_you_mean
 from spaces.errors import Problem
 from spaces.presets import DIMENSION_NAMES, Setting, build
@@ -35,7 +36,7 @@ def check_values(config: StudyConfig, modality: Modality | None) -> list[Problem
     """Return what is wrong with the values themselves; ``modality`` is None where the task is not known."""
     reserved = [Problem(row.key, row.sentence) for row in RESERVED if row.asked(config)]
     matched = [*_check_modality(config, modality), *_check_views(config, modality)] if modality else []
-    kept = [*_check_storage(config), *_check_team(config)]
+    kept = [*_check_storage(config), *_check_gpus(config)]
     return reserved + matched + kept + _check_metric(config) + _check_space(config, modality or "text")
 
 
@@ -84,7 +85,7 @@ def _check_storage(config: StudyConfig) -> list[Problem]:
         message = f"must be journal or postgresql://USER@HOST/DATABASE, got {without_password(config.storage.study)}"
         problems.append(Problem("storage.study", message))
     for key in ("study", "runs"):
-        if urlsplit(getattr(config.storage, key)).password:
+        if holds_password(getattr(config.storage, key)):
             out = (
                 "~/.pgpass or PGPASSWORD" if key == "study" else "the environment, as the file system's client reads it"
             )
@@ -93,17 +94,14 @@ def _check_storage(config: StudyConfig) -> list[Problem]:
     return problems
 
 
-def without_password(url: str) -> str:
-    """Return ``url`` as it may be shown."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
-
-
-def _check_team(config: StudyConfig) -> list[Problem]:
-    """Refuse several workers on one GPU: NCCL does not connect them."""
+def _check_gpus(config: StudyConfig) -> list[Problem]:
+    """Refuse parts of several GPUs, which Ray does not give, and several workers on one: NCCL does not connect them."""
     workers, gpus = config.resources.workers_per_trial, config.resources.gpus_per_trial
-    if workers == 1 or gpus == "auto" or gpus == int(gpus):
+    if gpus == "auto" or gpus == int(gpus) or (workers == 1 and gpus < 1):
         return []
+    if workers == 1:
+        message = f"must be a fraction below 1, a whole number or auto, got {gpus:g}: several GPUs are given whole"
+        return [Problem("resources.gpus_per_trial", message)]
     message = f"must be a whole number where workers_per_trial is {workers}, got {gpus:g}: each worker needs a GPU"
     return [Problem("resources.gpus_per_trial", f"{message} of its own; use 1, 0 or auto, or workers_per_trial: 1")]
 

@@ -45,12 +45,12 @@ class RemotePath:
 
     def exists(self) -> bool:
         """Tell whether a file or folder is there."""
-        with self._reached() as (system, path):
+        with self.reached() as (system, path):
             return bool(system.get_file_info(path).type)
 
     def size(self) -> int:
         """Return the bytes of a file."""
-        with self._reached() as (system, path):
+        with self.reached() as (system, path):
             return int(system.get_file_info(path).size or 0)
 
     def read_bytes(self) -> bytes:
@@ -59,7 +59,7 @@ class RemotePath:
         Raises:
             OSError: it is not there, or cannot be reached.
         """
-        with self._reached() as (system, path), system.open_input_file(path) as file:
+        with self.reached() as (system, path), system.open_input_file(path) as file:
             return bytes(file.read())
 
     def write_bytes(self, content: bytes) -> None:
@@ -68,7 +68,7 @@ class RemotePath:
         Raises:
             OSError: it cannot be written.
         """
-        with self._reached() as (system, path):
+        with self.reached() as (system, path):
             if system.type_name in WHOLE_AT_ONCE:
                 with system.open_output_stream(path) as file:
                     file.write(content)
@@ -84,7 +84,7 @@ class RemotePath:
         Raises:
             OSError: it cannot be deleted; also where it is not there, unless that is allowed.
         """
-        with self._reached() as (system, path):
+        with self.reached() as (system, path):
             if not missing_ok or system.get_file_info(path).type:
                 system.delete_file(path)
 
@@ -96,14 +96,14 @@ class RemotePath:
         """Return the files below this folder by their paths in it."""
         from pyarrow.fs import FileSelector, FileType
 
-        with self._reached() as (system, path):
+        with self.reached() as (system, path):
             found = system.get_file_info(FileSelector(path, allow_not_found=True, recursive=recursive))
             files = [each.path for each in found if each.type == FileType.File]
         start = len(path.rstrip("/")) + 1
         return sorted(file[start:] for file in files)
 
     @contextmanager
-    def _reached(self) -> Iterator[tuple[Any, str]]:
+    def reached(self) -> Iterator[tuple[Any, str]]:
         """Yield the file system and the path in it; whatever it raises comes out as an OSError."""
         parts = urlsplit(self.uri)
         try:

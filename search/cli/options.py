@@ -18,6 +18,7 @@ Overrides = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name, as submit printed it.")]
+Force = Annotated[bool, typer.Option("--force", help="Take a cluster beyond this machine that asks for no token.")]
 Address = Annotated[
     str | None,
     typer.Option(metavar="URL", help="The cluster's dashboard; default: http://127.0.0.1:8265, the end of a tunnel."),

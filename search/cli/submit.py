@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from search.cli.logs import to_its_end
-from search.cli.options import Address, Overrides, StudyPath
+from search.cli.options import Address, Force, Overrides, StudyPath
 
 
 def submit(
@@ -25,9 +25,7 @@ def submit(
         str | None,
         typer.Option(metavar="PATH", help="The head's Python with thawline's dependencies; default: the one of Ray."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Take a cluster beyond this machine that asks for no token.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Send a study to a Ray cluster, where it runs as a job; Ctrl-C leaves it running."""
     from search.cluster import jobs

@@ -7,13 +7,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from search.cluster import token
 from search.errors import ExitCode, StudyFailed
+from search.passwords import holds_password, without_password
+from spaces.errors import BadInput
 
 DEFAULT = "http://127.0.0.1:8265"
 OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")  # Ray prefers them to what it is told, in this order
@@ -31,20 +34,19 @@ class Door:
     warnings: tuple[str, ...] = ()
 
 
-def knock(asked: str | None = None, *, force: bool = False) -> Door:
-    """Return the cluster at ``asked``, once it has answered and taken our token.
+def knock(url: str, *, force: bool = False) -> Door:
+    """Return the cluster at ``url``, once it has answered and taken our token.
 
     The token goes to a cluster that asks for one, and to no other.
 
     Args:
-        asked: An address such as ``http://127.0.0.1:8265``, or none for that one. Ray's own variables,
-            RAY_API_SERVER_ADDRESS and RAY_ADDRESS, override it.
+        url: An address as `resolve` returns it.
         force: Take a cluster that others can reach and that asks nobody for a token.
 
     Raises:
         StudyFailed: nothing answers, the token is missing or wrong, or the cluster is open to everybody.
     """
-    url, warnings = resolve(asked)
+    warnings = []
     status, version = _ask(url, {})
     if status == 401:
         held = token.find()
@@ -71,14 +73,19 @@ def knock(asked: str | None = None, *, force: bool = False) -> Door:
 def resolve(asked: str | None) -> tuple[str, list[str]]:
     """Return the address that counts, and a warning where it is not the one asked for.
 
+    Args:
+        asked: An address such as ``http://127.0.0.1:8265``, or none for that one. Ray's own variables,
+            RAY_API_SERVER_ADDRESS and RAY_ADDRESS, override it.
+
     Raises:
+        BadInput: what was asked for is no address of a dashboard, or one of the two holds a password.
         StudyFailed: a variable of Ray's names a cluster that cannot be found.
     """
-    plain = _web(asked or DEFAULT)
+    plain = _web(_usable("--address", asked or DEFAULT))
     name = next((name for name in OVERRIDES if os.environ.get(name)), None)
     if name is None:
         return plain, []
-    named = os.environ[name]
+    named = _usable(name, os.environ[name], ours=False)
     url = named.rstrip("/") if named.startswith(("http://", "https://")) else _from_ray(name, named)
     differs = asked is not None and url != plain
     return url, [f"{name} is set and overrides --address {asked}; unset it to reach that one"] if differs else []
@@ -93,6 +100,17 @@ def near(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _usable(place: str, address: str, *, ours: bool = True) -> str:
+    """Return ``address``; of Ray's variables any that Ray knows will do, of ours only a dashboard's."""
+    shown = without_password(address)
+    if holds_password(address):
+        message = f"{shown} holds a password, which no cluster takes and everybody would see; leave it out"
+        raise BadInput.at(place, f"{message}: what counts is the cluster's token")
+    if ours and (address == "auto" or not _web(address).startswith(("http://", "https://"))):
+        raise BadInput.at(place, f"must be the dashboard's http address, such as {DEFAULT}, got {shown}")
+    return address
 
 
 def _web(address: str) -> str:
@@ -126,8 +144,8 @@ def _ask(url: str, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
             return answer.status, read if isinstance(read, dict) else {}
     except HTTPError as error:
         return error.code, {}
-    except (URLError, OSError) as error:
-        why = getattr(error, "reason", None) or error
+    except (OSError, HTTPException) as error:
+        why = str(getattr(error, "reason", None) or error).strip() or type(error).__name__
         raise _refused(f"no cluster answers at {url} ({why}); --address names another, {TUNNEL}") from error
     except ValueError:  # no JSON, or no address at all
         return 0, {}

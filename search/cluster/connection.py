@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from search.cluster.address import Door, knock
+from search.cluster.address import Door, knock, resolve
 from search.errors import ExitCode, StudyFailed
 from spaces.errors import BadInput
 
@@ -24,6 +25,7 @@ ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 STARTING = "No available agent"  # what a head says whose job agent is not up yet
 PATIENCE = 300.0  # seconds for a head to start
 RECONNECTS = 10
+JOB_NAME = re.compile(r"\w[\w.-]*")
 SIGNS_OF_MISSING = ("No module named", "not found", "Permission denied")
 MISSING = "the Python of the nodes lacks what thawline needs: name the right one with --python, or install with --uv"
 CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
@@ -66,10 +68,20 @@ class Job:
         lines = [f"{self.id}: {self.state.lower()}{code}", f"run folder on the cluster: {self.run_dir}"]
         if self.state == "FAILED":
             lines += [self.message.strip()] if self.code is None else []
-            lines += [MISSING] if any(sign in self.message for sign in SIGNS_OF_MISSING) else []
-        if self.state in ENDED and self.exit_code != ExitCode.CLUSTER:
+            lines += [MISSING] if self._lacks_packages else []
+        if self._has_run_folder:
             lines.append(f"to bring it here: thawline fetch {self.id}")
         return "\n".join(lines)
+
+    @property
+    def _has_run_folder(self) -> bool:
+        """Whether it ended after it had begun to run; what was refused at once has left nothing."""
+        refused = self.exit_code in (ExitCode.USAGE, ExitCode.CLUSTER) or self._lacks_packages
+        return self.state in ENDED and not refused
+
+    @property
+    def _lacks_packages(self) -> bool:
+        return self.state == "FAILED" and any(sign in self.message for sign in SIGNS_OF_MISSING)
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -91,6 +103,8 @@ class Cluster:
             BadInput: there is none of that name.
             StudyFailed: the cluster does not answer.
         """
+        if not JOB_NAME.fullmatch(name):
+            raise BadInput.at("JOB", f"must be a job's name, got {name!r}; thawline status lists them")
         with answering(self.door.url, name):
             return read(self.client.get_job_info(name), self.door.url)
 
@@ -104,9 +118,13 @@ def connect(address: str | None = None, *, force: bool = False, tell: Tell = to_
     """Return the cluster at ``address``, and say which one that is.
 
     Raises:
+        BadInput: ``address`` is none of a dashboard.
         StudyFailed: it does not answer, refuses our token, or is open to everybody (unless ``force``).
     """
-    door = knock(address, force=force)
+    url, overridden = resolve(address)
+    for warning in overridden:  # before anything can go wrong there
+        tell(f"warning: {warning}")
+    door = knock(url, force=force)
     tell(f"cluster: {door.url} (Ray {door.ray})")
     for warning in door.warnings:
         tell(f"warning: {warning}")

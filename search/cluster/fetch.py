@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -24,6 +24,7 @@ from search.cluster.connection import Cluster, Tell, answering, connect, send, t
 from search.cluster.staging import in_shell
 from search.errors import ExitCode, StudyFailed
 from spaces.errors import BadInput
+from trainables.remote import RemotePath, is_uri
 
 MARK = ".fetched"  # holds the name of the job that a folder here comes from
 UNFINISHED = ".part"
@@ -40,28 +41,55 @@ class Fetched:
     bytes: int  # that were not here
 
 
-def fetch(job: str, to: str | Path | None = None, *, address: str | None = None, tell: Tell = to_stderr) -> Fetched:
+def fetch(
+    job: str,
+    to: str | Path | None = None,
+    *,
+    address: str | None = None,
+    force: bool = False,
+    tell: Tell = to_stderr,
+) -> Fetched:
     """Bring the run folder of a job back, also of one that still runs; called again, only what is new.
 
     Args:
         job: The job's name.
         to: The folder here; default: ``runs/JOB``.
         address: The dashboard's address; default: ``http://127.0.0.1:8265``.
+        force: Take a cluster that others can reach and that asks nobody for a token.
         tell: Takes the lines about what happens.
 
     Raises:
         BadInput: there is no such job, or the folder holds something else.
-        StudyFailed: the cluster does not answer, or has no such run folder.
+        StudyFailed: the cluster does not answer, is open to everybody, or has no such run folder.
     """
-    cluster = connect(address, force=True, tell=tell)
+    cluster = connect(address, force=force, tell=tell)
     found = cluster.job(job)
     if not found.run_dir:
         raise BadInput.at(job, "is no study that thawline submit sent (thawline status lists those)")
     folder = Path(to) if to else Path("runs") / job
+    with claimed(folder, job):
+        if is_uri(found.run_dir):
+            return copy(found.run_dir, folder)
+        return _receive(cluster, job, found.run_dir, folder, tell)
+
+
+@contextmanager
+def claimed(folder: Path, job: str) -> Iterator[None]:
+    """Hold ``folder`` as the job's; it goes again if nothing came.
+
+    Raises:
+        BadInput: it holds something else.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
     claim(folder, job)
-    if "://" in found.run_dir:
-        return copy(found.run_dir, folder)
-    return _receive(cluster, job, found.run_dir, folder, tell)
+    try:
+        yield
+    finally:
+        if [each.name for each in folder.iterdir()] == [MARK]:
+            (folder / MARK).unlink()
+            with suppress(OSError):  # another job's folder lies there by now
+                for each in made:
+                    each.rmdir()
 
 
 def claim(folder: Path, job: str) -> None:
@@ -189,27 +217,31 @@ def _complete(path: Path, wanted: str) -> None:
 
 
 def copy(address: str, folder: Path) -> Fetched:
-    """Copy the run folder at an address of pyarrow's; a file of the same size and time is here already."""
-    from pyarrow import fs
+    """Copy the run folder at a URI; a file of the same size and time is here already."""
+    from pyarrow.fs import FileSelector, FileType
 
     files = count = 0
     try:
-        system, root = fs.FileSystem.from_uri(address)
-        for info in system.get_file_info(fs.FileSelector(root, recursive=True)):
-            if info.type != fs.FileType.File:
-                continue
-            files += 1
-            path = folder / PurePosixPath(info.path).relative_to(root)
-            stamp = info.mtime_ns or 0
-            if path.exists() and (path.stat().st_size, path.stat().st_mtime_ns) == (info.size, stamp):
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(path.name + UNFINISHED)
-            with system.open_input_stream(info.path) as source, part.open("wb") as target:
-                shutil.copyfileobj(source, target, BLOCK)
-            os.utime(part, ns=(stamp, stamp))
-            os.replace(part, path)
-            count += info.size
-    except (OSError, ValueError) as error:
+        with RemotePath(address).reached() as (system, root):
+            for info in system.get_file_info(FileSelector(root, recursive=True)):
+                if info.type == FileType.File:
+                    files += 1
+                    count += _copied(system, info, folder / PurePosixPath(info.path).relative_to(root))
+    except OSError as error:
         raise StudyFailed(f"{address} cannot be read: {error}; the same command goes on", ExitCode.CLUSTER) from error
     return Fetched(folder, files, count)
+
+
+def _copied(system: Any, info: Any, path: Path) -> int:
+    """Copy one file to ``path`` and return its bytes; 0 if it is here. One of unknown time comes again."""
+    stamp = info.mtime_ns
+    if stamp and path.exists() and (path.stat().st_size, path.stat().st_mtime_ns) == (info.size, stamp):
+        return 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + UNFINISHED)
+    with system.open_input_stream(info.path) as source, part.open("wb") as target:
+        shutil.copyfileobj(source, target, BLOCK)
+    if stamp:
+        os.utime(part, ns=(stamp, stamp))
+    os.replace(part, path)
+    return int(info.size)

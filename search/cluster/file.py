@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from search.cluster import machines
@@ -10,7 +11,7 @@ from search.cluster.starting import check_starting
 from search.cluster.yaml_lines import Lines, read
 from spaces.errors import BadInput, Problem
 
-PLACEHOLDER = "REPLACE"
+PLACEHOLDER = re.compile(r"REPLACE|<[A-Za-z][\w -]*\w>|\b[xX]{4,}\b")
 
 
 def check(path: str | Path) -> Lines:
@@ -43,7 +44,7 @@ def check_placeholders(file: Lines) -> list[Problem]:
     """Return the values that are still to be filled in."""
     problems = []
     for keys, value in file.leaves():
-        if isinstance(value, str) and PLACEHOLDER in value:
+        if isinstance(value, str) and PLACEHOLDER.search(value):
             comment = file.comment(keys)
             wanted = f" ({comment})" if comment else ""
             problems.append(file.problem(keys, f"{value} is a placeholder; put a value of your own there{wanted}"))

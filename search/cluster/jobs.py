@@ -18,6 +18,7 @@ from search.cluster import token
 from search.cluster.connection import ENDED, OURS, Job, Tell, answering, connect, read, send, tail, to_stderr
 from search.cluster.staging import Parcel, in_shell, parcel, with_requirements
 from search.errors import ExitCode, StudyFailed
+from trainables.remote import place
 
 STOPPING = 60.0  # seconds for a job to stop
 IN_RAY_S_ENVIRONMENT = 'sh search/cluster/environment.sh "$PPID"'
@@ -58,7 +59,7 @@ def submit(
     if uv:
         sent = with_requirements(sent, cluster.door.ray)
     name = f"{sent.config.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    run_dir = f"{sent.runs}/{name}"
+    run_dir = str(place(sent.runs) / name)
     about = {"study": sent.config.name, "run_dir": run_dir}
     tell(f"sending {len(sent.files)} files, {sent.size / 2**20:.1f} MiB")
     with tempfile.TemporaryDirectory(prefix="thawline-job-") as folder:

@@ -76,7 +76,7 @@ def _check_types(file: Lines) -> Iterator[Problem]:
         yield file.problem((TYPES,), "is missing; name the head's kind of machine and the workers'")
     elif head is None:
         yield file.problem(("head_node_type",), f"is missing; name one of {', '.join(types)}")
-    elif head not in types:
+    elif not isinstance(head, str) or head not in types:
         guess = did_you_mean(str(head), list(types))
         message = f"must be one of {', '.join(types)}, got {head!r}{guess}"
         yield file.problem(("head_node_type",), message)
@@ -93,8 +93,10 @@ def _check_numbers(file: Lines) -> Iterator[Problem]:
     least, reachable = 0, 0
     for name in file.section(TYPES):
         here: Keys = (TYPES, name)
-        low = file.get(*here, "min_workers")
-        high = file.get(*here, "max_workers")
+        low, high = (file.get(*here, key) for key in ("min_workers", "max_workers"))
+        for key, value in (("min_workers", low), ("max_workers", high)):
+            if isinstance(value, int) and not _is_count(value):
+                yield file.problem((*here, key), f"must be a whole number, 0 or more, got {value}")
         low = low if _is_count(low) else 0
         if name == head:
             if _is_count(high) and high > 0:

@@ -11,8 +11,8 @@ A job's folder on the nodes looks like this::
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -21,8 +21,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from search.config import StudyConfig
+from search.config import StudyConfig, absolute
 from search.layering import Resolved, as_written, resolve
+from search.passwords import holds_password
 from search.setup import names_functions
 from spaces.errors import BadInput, Problem
 
@@ -37,7 +38,6 @@ SECRET_FILES = (
 LEFT_OUT = (".gitignore", ".rayignore")  # Ray would read them and leave files out that are to be sent
 SEARCHED = 2**20  # bytes: a file up to this size is searched for the token
 SHORTEST = 16  # characters of a token that is no word; Ray's have 64
-PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@")
 RUNS = "~/thawline-runs"  # on the head, where the study names no place that lasts longer than a job's own folder
 NAMED = ("data.path", "data.train", "data.val", "data.test", "weights", "model")
 
@@ -94,7 +94,7 @@ def parcel(
         for key, (file, form) in named.items():
             target = PurePosixPath("sent", key, file.name)
             files.update(_below(file, STUDY / target))
-            moved.append(f"{key}={form}{target}")
+            moved.append(f"{key}={json.dumps(f'{form}{target}')}")  # quoted, as YAML reads it
     elif near := [key for key, (_, form) in named.items() if _is_relative(written, key, form)]:
         raise BadInput(Problem(key, _not_sent(named[key][0])) for key in near)
     _check_secrets(files, [study.read_text(encoding="utf-8"), *overrides], secret)
@@ -140,7 +140,7 @@ def _named(written: Mapping[str, Any], home: Path) -> dict[str, tuple[Path, str]
         if not isinstance(value, str) or value in ("default", "none"):
             continue
         form, colon, rest = value.partition(":") if key == "model" else ("", "", value)
-        path = home / Path(rest).expanduser()
+        path = Path(absolute(rest, home))
         if key != "model" or (form == "transformers" and path.is_dir()):
             found[key] = (path, form + colon)
     return found
@@ -196,17 +196,29 @@ def _below(path: Path, target: PurePosixPath) -> Iterator[tuple[PurePosixPath, P
         yield target, path
         return
     for folder, folders, names in os.walk(path, followlinks=True):
-        folders[:] = sorted(name for name in folders if name not in ("__pycache__", ".git"))
+        here = [name for name in sorted(folders) if name not in ("__pycache__", ".git")]
+        folders[:] = [name for name in here if not _leads_back(Path(folder, name))]
         for name in sorted(names):
             file = Path(folder, name)
             if file.is_file() and name not in LEFT_OUT:
                 yield target / file.relative_to(path).as_posix(), file
 
 
+def _leads_back(folder: Path) -> bool:
+    """Tell whether a folder is a link to one of those that it was reached by."""
+    return folder.is_symlink() and folder.resolve() in (each.resolve() for each in folder.parents)
+
+
 def _python_files(folder: Path) -> list[Path]:
-    """Return the Python files that git knows or would take; without git all but those of hidden folders and venvs."""
-    listing = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py"]
+    """Return the Python files that git knows or would take.
+
+    Without git, and where git ignores the folder itself: all but those of hidden folders and venvs.
+    """
+    git = ["git", "-C", str(folder)]
+    listing = [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py"]
     try:
+        if subprocess.run([*git, "check-ignore", "-q", "."], capture_output=True).returncode == 0:
+            return sorted(_walked(folder))
         done = subprocess.run(listing, capture_output=True, check=True)
         found = [folder / os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
         return sorted(file for file in found if file.is_file())
@@ -229,13 +241,13 @@ def _check_secrets(files: Mapping[PurePosixPath, Path], texts: Iterable[str], se
     Raises:
         BadInput: a file by its name or its content, or a password in the study.
     """
-    out = "is never sent: it may hold secrets. Move it away, or list it in .gitignore"
+    out = "is never sent: it may hold secrets; move it out of what is sent, or rename it if it holds none"
     problems = [
         Problem(str(file), out)
-        for file in files.values()
-        if any(fnmatch.fnmatch(file.name.lower(), pattern) for pattern in SECRET_FILES)
+        for target, file in files.items()
+        if any(_is_secret(name) for name in (*target.parts, file.resolve().name))
     ]
-    if any(PASSWORD.search(text) for text in texts):
+    if any(holds_password(text) for text in texts):
         message = "holds an address with a password, which would be sent and shown; keep it in ~/.pgpass on the nodes"
         problems.append(Problem("study", message))
     if len(secret) >= SHORTEST:
@@ -247,9 +259,14 @@ def _check_secrets(files: Mapping[PurePosixPath, Path], texts: Iterable[str], se
         raise BadInput(problems)
 
 
+def _is_secret(name: str) -> bool:
+    return any(fnmatch.fnmatch(name.lower(), pattern) for pattern in SECRET_FILES)
+
+
 def _too_large(sent: Parcel) -> str:
     largest = sorted(sent.files.values(), key=lambda file: file.stat().st_size, reverse=True)[:SHOWN]
-    listed = ", ".join(f"{file} ({_mib(file.stat().st_size)})" for file in largest)
+    matter = [file for file in largest if file.stat().st_size >= sent.size / 100] or largest
+    listed = ", ".join(f"{file} ({_mib(file.stat().st_size)})" for file in matter)
     out = "put large files where every node reads them, a shared folder, and name that in the study file"
     return f"would send {_mib(sent.size)}, a cluster takes {_mib(LIMIT)}; the largest: {listed}; {out}"
 

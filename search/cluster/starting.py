@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ TOKEN_PATH = re.compile(r"\bRAY_AUTH_TOKEN_PATH=(\S+)")
 PIN = re.compile(r"\bray(?:\[[^\]]*\])?\s*==\s*([0-9][\w.]*)")
 CONSTRAINTS = re.compile(r"pip3? install\b[^;&|]*?\s(?:-c\s*|--constraints?[=\s]+)([^\s;&|]+)")
 IMAGE = re.compile(r"^(?:[\w.]+/)?rayproject/ray(?:-ml)?:(\d+\.\d+\.\d+)")
+SHOWN = 5  # of the secrets
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TOKEN = "~/.ray/auth_token"
 MAKE_TOKEN = "ray get-auth-token --generate writes it"
@@ -69,26 +71,33 @@ def _check_head(file: Lines, head: list[Start]) -> Iterator[Problem]:
         if "--autoscaling-config" not in start.after:
             message = "lacks --autoscaling-config=~/ray_bootstrap_config.yaml: without it no worker is ever started"
             yield file.problem(start.keys, message)
-        host = DASHBOARD.search(start.after)
-        if host and host[1].strip("\"'") not in LOOPBACK:
-            message = f"--dashboard-host must be 127.0.0.1, got {host[1]}: whoever reaches the dashboard may send jobs"
+        hosts = [host.strip("\"'") for host in DASHBOARD.findall(start.after)]
+        if far := next((host for host in hosts if host not in LOOPBACK), None):
+            message = f"--dashboard-host must be 127.0.0.1, got {far}: whoever reaches the dashboard may send jobs"
             yield file.problem(start.keys, f"{message}; it is reached with: ray dashboard {file.path}")
 
 
 def _check_token(file: Lines, found: list[Start]) -> Iterator[Problem]:
     for start in found:
-        modes = AUTH_MODE.findall(start.before)
+        modes = _modes(start.before)
         if not modes or modes[-1] != "token":
             got = f", got RAY_AUTH_MODE={modes[-1]}" if modes else ""
-            message = f"asks for no token{got}; write RAY_AUTH_MODE=token before ray start, in the same command"
+            message = f"asks for no token{got}; write RAY_AUTH_MODE=token right before ray start, or export it there"
             yield file.problem(start.keys, message)
-        if "RAY_AUTH_TOKEN=" in start.before:
+    for keys, value in file.leaves():
+        if "RAY_AUTH_TOKEN=" in str(value):
             message = "holds the token itself; a cluster file is copied to every node: mount the file of the token"
-            yield file.problem(start.keys, f"{message} under file_mounts")
+            yield file.problem(keys, f"{message} under file_mounts")
     if found and token_mount(file) is None:
         yield file.problem(
             ("file_mounts",), f'must bring the token to every node: "{TOKEN}": "{TOKEN}" ({MAKE_TOKEN} here)'
         )
+
+
+def _modes(before: str) -> list[str]:
+    """Return the modes of authentication that a command finds in its environment, given what stands before it."""
+    *earlier, own = re.split(r"[;&|\n]+", before)
+    return AUTH_MODE.findall(" ".join([*(part for part in earlier if re.search(r"\bexport\b", part)), own]))
 
 
 def token_mount(file: Lines) -> str | None:
@@ -106,19 +115,28 @@ def _check_mounts(file: Lines) -> Iterator[Problem]:
     token = token_mount(file)
     for target, source in file.section("file_mounts").items():
         keys: Keys = ("file_mounts", target)
-        local = Path(str(source)).expanduser()
+        local = Path(os.path.expanduser(str(source)))
         if not local.exists():
             made = f"; {MAKE_TOKEN}" if target == token else ", as seen from this folder"
             yield file.problem(keys, f"no such file or folder here: {source}{made}")
         elif target == token and local.stat().st_mode & 0o077:
             yield file.problem(keys, f"{source} can be read by others of this machine: chmod 600 {source}")
-        elif local.is_dir() and not _leaves_secrets_out(file, local):
-            message = f"would copy {', '.join(sorted(each.name for each in local.glob('.env*')))} to every node"
+        elif secrets := sorted(_secrets(file, local)):
+            more = f" and {len(secrets) - SHOWN} more" if len(secrets) > SHOWN else ""
+            message = f"would copy {', '.join(secrets[:SHOWN])}{more} to every node"
             yield file.problem(keys, f'{message}; add "**/.env*" to rsync_exclude')
 
 
-def _leaves_secrets_out(file: Lines, folder: Path) -> bool:
-    return any(".env" in pattern for pattern in file.texts("rsync_exclude")) or not any(folder.glob(".env*"))
+def _secrets(file: Lines, folder: Path) -> Iterator[str]:
+    """Yield the .env files below ``folder`` that rsync would copy with it."""
+    left_out = [text.removeprefix("**/").removesuffix("/**").strip("/") for text in file.texts("rsync_exclude")]
+    if ".env*" in left_out:
+        return
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not any(fnmatch(name, pattern) for pattern in left_out)]
+        for name in (*folders, *names):
+            if fnmatch(name, ".env*") and not any(fnmatch(name, pattern) for pattern in left_out):
+                yield Path(here, name).relative_to(folder).as_posix()
 
 
 def _check_version(file: Lines) -> Iterator[Problem]:
@@ -173,5 +191,5 @@ def here(file: Lines, remote: str) -> Path | None:
     """Return which file of this machine stands at the path ``remote`` of a node, None where none is copied there."""
     for target, source in file.section("file_mounts").items():
         if remote == target or remote.startswith(f"{target.rstrip('/')}/"):
-            return Path(os.path.normpath(Path(str(source)).expanduser() / os.path.relpath(remote, target)))
+            return Path(os.path.normpath(Path(os.path.expanduser(str(source))) / os.path.relpath(remote, target)))
     return None

@@ -12,6 +12,7 @@ import yaml
 from spaces.errors import BadInput, Problem
 
 Keys = tuple[str | int, ...]
+TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read(path: Path) -> Lines:
     """Read the mapping in ``path``.
 
     Raises:
-        BadInput: the file cannot be read, is not YAML, is not a mapping, or repeats keys.
+        BadInput: the file cannot be read, is not YAML, is not a mapping, repeats keys, or has some that are no text.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -89,15 +90,15 @@ def read(path: Path) -> Lines:
     if not isinstance(tree, dict) or node is None:
         raise BadInput.at(str(path), "does not hold a mapping; a cluster file holds key: value lines")
     lines: dict[Keys, int] = {}
-    twice = list(_note(node, (), lines))
+    wrong = list(_note(node, (), lines))
     found = Lines(path, tree, lines, tuple(text.splitlines()))
-    if twice:
-        raise BadInput(found.problem(keys, f"stands twice (also on line {line}); keep one") for keys, line in twice)
+    if wrong:
+        raise BadInput(found.problem(keys, message) for keys, message in wrong)
     return found
 
 
-def _note(node: yaml.Node, keys: Keys, lines: dict[Keys, int]) -> Iterator[tuple[Keys, int]]:
-    """Write the line of every key and item below ``node`` into ``lines``; yield what stands twice."""
+def _note(node: yaml.Node, keys: Keys, lines: dict[Keys, int]) -> Iterator[tuple[Keys, str]]:
+    """Write the line of every key and item below ``node`` into ``lines``; yield the keys that are wrong, and why."""
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[*keys, number] = item.start_mark.line + 1
@@ -107,7 +108,9 @@ def _note(node: yaml.Node, keys: Keys, lines: dict[Keys, int]) -> Iterator[tuple
         for name, value in node.value:
             inner = (*keys, str(name.value))
             if inner in seen and name.value != "<<":
-                yield inner, seen[inner]
+                yield inner, f"stands twice (also on line {seen[inner]}); keep one"
+            if name.tag not in TEXT:
+                yield inner, f'must be text; write it in quotes: "{name.value}"'
             seen[inner] = lines[inner] = name.start_mark.line + 1
             yield from _note(value, inner, lines)
 

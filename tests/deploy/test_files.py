@@ -47,12 +47,31 @@ def test_the_head_has_no_gpu_and_workers_come_with_the_work(job: dict[str, Any])
     assert worker["image"] == head["image"]
 
 
-def test_every_mount_of_a_pod_has_its_volume(job: dict[str, Any]) -> None:
-    cluster = job["spec"]["rayClusterSpec"]
+def shared() -> dict[str, Any]:
+    """Return the job with the shared volume that its comments offer."""
+    text = (DEPLOY / "kuberay-rayjob.yaml").read_text()
+    return dict(yaml.safe_load(text.replace("# - {name: shared", "- {name: shared")))
+
+
+@pytest.mark.parametrize("with_shared", [False, True])
+def test_every_mount_of_a_pod_has_its_volume(job: dict[str, Any], with_shared: bool) -> None:
+    cluster = (shared() if with_shared else job)["spec"]["rayClusterSpec"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]
         names = {volume["name"] for volume in pod["volumes"]}
         assert {mount["name"] for each in pod["containers"] for mount in each["volumeMounts"]} <= names
+
+
+def test_the_shared_folder_that_is_suggested_is_mounted_in_every_pod() -> None:
+    suggested = re.search(
+        r"storage\.runs=REPLACE  # such as s3://\S+ or (/\S+)", (DEPLOY / "kuberay-rayjob.yaml").read_text()
+    )
+    assert suggested
+    cluster = shared()["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        mounted = [each["mountPath"] for each in container["volumeMounts"]]
+        assert any(Path(suggested[1]).is_relative_to(path) for path in mounted)
 
 
 def test_the_script_of_slurm_is_valid_and_asks_for_a_token() -> None:

@@ -184,6 +184,30 @@ def test_several_workers_each_need_a_gpu_of_their_own(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("gpus", "fine"), [(0, True), (0.5, True), (1, True), (2.0, True), (1.5, False)])
+def test_gpus_are_shared_below_one_and_whole_above(folder: Path, gpus: float, fine: bool) -> None:
+    path = study(folder, resources=f"{{gpus_per_trial: {gpus}}}")
+    if fine:
+        assert resolve(path).config.resources.gpus_per_trial == gpus
+    else:
+        assert "resources.gpus_per_trial: must be a fraction below 1, a whole number or auto" in only_problem(path)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"storage": "{runs: ~nobody-here/x}"},
+        {"data": "{path: ~nobody-here/x}"},
+        {"model": "transformers:~nobody-here/x"},
+    ],
+    ids=["storage", "data", "model"],
+)
+def test_the_home_of_a_stranger_is_refused_in_a_sentence(folder: Path, keys: dict[str, str]) -> None:
+    assert "~nobody-here/x: begins with the home of a user that is not known here" in only_problem(
+        study(folder, **keys)
+    )
+
+
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(folder: Path) -> None:
     path = folder / "many.yaml"
     path.write_text(

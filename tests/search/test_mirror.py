@@ -147,6 +147,17 @@ def test_a_new_run_has_its_folder_here_and_its_mirror_below_the_uri(there: Remot
     assert folder.name.startswith("flowers-")
 
 
+def test_a_study_file_in_a_folder_that_cannot_be_written_has_its_run_in_the_working_directory(
+    there: RemotePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounted").mkdir()
+    study = resolved(tmp_path / "mounted", f"file://{tmp_path}/there")
+    monkeypatch.setattr("os.access", lambda path, mode: not Path(path).is_relative_to(tmp_path / "mounted"))
+    monkeypatch.chdir(tmp_path)
+    assert new_run(study, str(there)) == (tmp_path / "runs" / "run", there)
+    assert new_run(study, None)[0].parent == tmp_path / "runs"
+
+
 def test_a_run_on_a_path_has_no_mirror_unless_it_is_named_by_a_uri(there: RemotePath, tmp_path: Path) -> None:
     study = resolved(tmp_path, "shared")
     folder, target = new_run(study, None)

@@ -25,11 +25,18 @@ def test_a_uri_stays_as_it_is_and_a_path_is_taken_from_the_study_file(tmp_path: 
     assert resolved(tmp_path, "{study: 'postgresql://me@db/thawline'}")["study"] == "postgresql://me@db/thawline"
 
 
+def test_an_option_with_a_colon_is_no_password(tmp_path: Path) -> None:
+    uri = "s3://runs/team?endpoint_override=localhost:9000&user=a@b"
+    assert resolved(tmp_path, f"{{runs: '{uri}'}}")["runs"] == uri
+
+
 @pytest.mark.parametrize(
     ("storage", "told"),
     [
         ("{study: 'mysql://db/x'}", "storage.study: must be journal or postgresql://USER@HOST/DATABASE, got mysql"),
         ("{study: 'postgresql://me:secret@db/x'}", "storage.study: holds a password, which would be copied"),
+        ("{study: 'postgresql://me@db/x?password=secret'}", "storage.study: holds a password, which would be copied"),
+        ("{study: 'mysql://me@db/x?a=b&password=secret'}", "got mysql://me@db/x?a=b&password=***"),
         ("{runs: 's3://key:secret@bucket/runs'}", "storage.runs: holds a password, which would be copied"),
     ],
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from search.cluster import address, token
 from search.cluster.address import DEFAULT, knock, near, resolve
+from search.cluster.connection import connect
 from search.errors import ExitCode, StudyFailed
+from spaces.errors import BadInput
 from tests.search.cluster.answering import head
 
 
@@ -127,6 +130,48 @@ def test_where_nothing_answers_the_way_to_a_closed_cluster_is_told() -> None:
         message = refusal(f"http://127.0.0.1:{held.getsockname()[1]}")
     assert message.startswith("no cluster answers at http://127.0.0.1:")
     assert "ray dashboard" in message
+
+
+@pytest.mark.parametrize(
+    "given", ["http://127.0.0.1:abc", " ", "http://127.0.0.1:1/a b", "http://[::1", "127.0.0.1:99999999"]
+)
+def test_what_is_no_address_is_refused_in_a_sentence(given: str) -> None:
+    assert "--address names" in refusal(resolve(given)[0])
+
+
+def test_a_port_that_speaks_something_else_is_refused_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0-OpenSSH\r\n"), daemon=True)
+        thread.start()
+        message = refusal(f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert message.startswith("no cluster answers at http://127.0.0.1:")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("given", ["auto", "ray://head:10001", "s3://bucket"])
+def test_another_kind_of_address_is_told_from_the_dashboard_s(given: str) -> None:
+    with pytest.raises(
+        BadInput, match=f"--address: must be the dashboard's http address, such as {DEFAULT}, got {given}"
+    ):
+        resolve(given)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"--address: http://user:\*\*\*@head:8265 holds a password"):
+        resolve("http://user:s3cret@head:8265")
+    monkeypatch.setenv("RAY_ADDRESS", "http://user:s3cret@head:8265")
+    with pytest.raises(BadInput, match=r"RAY_ADDRESS: http://user:\*\*\*@head:8265 holds a password"):
+        resolve(None)
+
+
+def test_that_a_variable_overrides_the_address_is_said_before_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
+    said: list[str] = []
+    with pytest.raises(StudyFailed, match=r"no cluster answers at http://127\.0\.0\.1:1 "):
+        connect("http://127.0.0.1:2", tell=said.append)
+    assert said == [
+        "warning: RAY_ADDRESS is set and overrides --address http://127.0.0.1:2; unset it to reach that one"
+    ]
 
 
 def test_what_answers_and_is_no_cluster_is_refused() -> None:

@@ -16,10 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from search.cluster import fetch, send
+from search.cli import main
+from search.cluster import address, fetch, send
 from search.cluster.fetch import Fetched, held, lines, write_down
 from search.errors import StudyFailed
 from spaces.errors import BadInput
+from tests.search.cluster.answering import head
+from trainables.remote import RemotePath
 
 BIG = bytes(range(256)) * 4000  # more than two lines
 
@@ -153,6 +156,58 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     fetch.claim(tmp_path / "new", "job-1")
     with pytest.raises(BadInput, match="holds what was fetched of job-1"):
         fetch.claim(tmp_path / "new", "job-2")
+
+
+@pytest.mark.parametrize("standing", [False, True])
+def test_a_folder_for_which_nothing_came_goes_again(tmp_path: Path, standing: bool) -> None:
+    folder = tmp_path / "here" / "runs" / "job-1"
+    if standing:
+        folder.mkdir(parents=True)
+    with pytest.raises(StudyFailed), fetch.claimed(folder, "job-1"):
+        write_down(['thawline-error {"message": "there is no run folder"}'], folder, print)
+    assert (tmp_path / "here").exists() is folder.exists() is standing
+    assert not list(tmp_path.rglob(fetch.MARK))
+
+
+def test_a_folder_for_which_something_came_stays(there: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    with fetch.claimed(here, "job-1"):
+        bring(there, here, tmp_path)
+    assert (here / fetch.MARK).read_text() == "job-1\n"
+
+
+def test_an_open_cluster_that_others_can_reach_is_refused_unless_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "near", lambda url: False)
+    for name in address.OVERRIDES:
+        monkeypatch.delenv(name, raising=False)
+    with head(None) as (url, _):
+        with pytest.raises(StudyFailed, match="asks for no token"):
+            fetch.fetch("job-1", address=url)
+        with pytest.raises(BadInput, match="must be a job's name"):
+            fetch.fetch("", address=url, force=True)
+
+
+def test_an_interrupted_transfer_says_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_asked: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, "fetch", interrupted)
+    assert main(["fetch", "job-1"]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted; what came is kept, and the same command goes on"
+
+
+def test_a_run_folder_is_read_from_any_file_system_that_runs_may_lie_on(there: Path, tmp_path: Path) -> None:
+    run = RemotePath(f"memory://{tmp_path.name}/run")
+    for name, content in contents(there).items():
+        (run / name).write_bytes(content)
+    fetched = fetch.copy(str(run), tmp_path / "here")
+    assert contents(tmp_path / "here") == contents(there)
+    assert fetched == Fetched(tmp_path / "here", 4, len(BIG) + 9)
+    (run / "study.yaml").write_bytes(b"name: y\n")  # as long as before
+    fetch.copy(str(run), tmp_path / "here")
+    assert (tmp_path / "here" / "study.yaml").read_bytes() == b"name: y\n"
 
 
 def test_a_run_folder_at_an_address_is_read_from_there(there: Path, tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ MISTAKES = {
     "kind": ("GPU: 1}", "GPU: 0.5}", "42: available_node_types.gpu.resources.GPU: must be a whole number, got 0.5"),
     "needed": ("cluster_name: thawline\n", "", " cluster_name: is missing"),
     "head type": ("head_node_type: driver", "head_node_type: drivre", "28: head_node_type: must be one of driver, gpu"),
+    "head types": ("head_node_type: driver", "head_node_type: [driver]", "28: head_node_type: must be"),
+    "name of a kind": ("  gpu:\n", "  4:\n", '39: available_node_types.4: must be text; write it in quotes: "4"'),
+    "placeholder": ("ImageId: filled-in", "ImageId: ami-xxxxxxxx", "ami-xxxxxxxx is a placeholder"),
+    "other placeholder": ("ImageId: filled-in", "ImageId: <your-image>", "<your-image> is a placeholder"),
     "provider": ("type: aws", "type: awz", "20: provider.type: must be one of aws, gcp, azure, local"),
     "kubernetes": ("type: aws", "type: kuberay", "20: provider.type: Kubernetes has no cluster file"),
     "region": ("region: filled-in", "region:", "21: provider.region: is empty; it must be text"),
@@ -77,10 +81,20 @@ MISTAKES = {
     ),
     "whole sum": ("max_workers: 4  ", "max_workers: 9  ", "15: max_workers: can never be reached"),
     "least": ("min_workers: 0", "min_workers: 5", "40: available_node_types.gpu.min_workers: must be at most"),
+    "fewer than none": (
+        "min_workers: 0",
+        "min_workers: -1",
+        "40: available_node_types.gpu.min_workers: must be a whole number, 0 or more, got -1",
+    ),
     "two heads": ("GPU: 0}", "GPU: 0}\n    max_workers: 1", "33: available_node_types.driver.max_workers: must be 0"),
     "dashboard": (
         "--dashboard-host=127.0.0.1",
         "--dashboard-host=0.0.0.0",
+        "--dashboard-host must be 127.0.0.1, got 0.0.0.0",
+    ),
+    "second dashboard": (
+        "--dashboard-host=127.0.0.1",
+        "--dashboard-host=127.0.0.1 --dashboard-host='0.0.0.0'",
         "--dashboard-host must be 127.0.0.1, got 0.0.0.0",
     ),
     "no head": (HEAD, "true", ": head_start_ray_commands: must hold ray start --head"),
@@ -96,8 +110,23 @@ MISTAKES = {
     ),
     "token of a worker": (WORKER, WORKER.partition(" ")[2], "76: worker_start_ray_commands[1]: asks for no token;"),
     "token in the file": (HEAD, f"RAY_AUTH_TOKEN=abc {HEAD}", "head_start_ray_commands[1]: holds the token itself"),
+    "token in an earlier command": (
+        "  - ~/env/bin/python -m pip install -q uv",
+        "  - export RAY_AUTH_TOKEN=abc",
+        "setup_commands[2]: holds the token itself",
+    ),
+    "token that is not exported": (
+        HEAD,
+        HEAD.replace("token ", "token; "),
+        "head_start_ray_commands[1]: asks for no token; write RAY_AUTH_MODE=token right before",
+    ),
     "token not brought": ('  "~/.ray/auth_token": "~/.ray/auth_token"\n', "", "file_mounts: must bring the token"),
     "mount": ('"~/thawline": "."', '"~/thawline": "./gone"', "file_mounts.~/thawline: no such file or folder here"),
+    "home of nobody": (
+        '"~/thawline": "."',
+        '"~/thawline": "~nobody-here/x"',
+        "no such file or folder here: ~nobody-here",
+    ),
     "versions": (" -c ~/thawline/constraints.txt", "", ": setup_commands: must install the versions of here (ray"),
     "constraints": (
         "-c ~/thawline/constraints.txt",
@@ -122,6 +151,10 @@ MISTAKES = {
 @pytest.mark.parametrize(("old", "new", "told"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_told_with_its_place(edited: Edit, old: str, new: str, told: str) -> None:
     assert any(told in line for line in problems(edited((old, new)))), problems(edited((old, new)))
+
+
+def test_a_mode_that_is_exported_in_the_same_command_counts(edited: Edit) -> None:
+    check(edited((HEAD, HEAD.replace("RAY_AUTH_MODE=token ", "export RAY_AUTH_MODE=token; "))))
 
 
 LOCAL_MISTAKES = {
@@ -159,12 +192,19 @@ def test_a_token_that_others_can_read_is_refused(edited: Edit, home: Path) -> No
     assert "no such file or folder here: ~/.ray/auth_token; ray get-auth-token --generate" in problems(edited())[0]
 
 
-def test_secrets_beside_the_code_are_not_copied(edited: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = edited((', "**/.env*"', ""))
+@pytest.mark.parametrize("excluded", ["", ', "**/.envrc"'])
+@pytest.mark.parametrize("name", [".env", "services/.env.local"])
+def test_secrets_beside_the_code_are_not_copied(
+    edited: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, excluded: str
+) -> None:
+    path = edited((', "**/.env*"', excluded))
     (tmp_path / "constraints.txt").write_text((ROOT / "constraints.txt").read_text())
-    (tmp_path / ".env").write_text("PASSWORD=x")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("PASSWORD=x")
     monkeypatch.chdir(tmp_path)
-    assert any("file_mounts.~/thawline: would copy .env to every node" in line for line in problems(path))
+    assert any(f"file_mounts.~/thawline: would copy {name} to every node" in line for line in problems(path))
+    path = edited(("**/.env*", ".env*"))
+    check(path)
 
 
 def test_what_costs_more_than_was_meant_is_noted_and_allowed(edited: Edit) -> None:

@@ -97,6 +97,8 @@ def test_a_python_that_lacks_our_packages_is_explained() -> None:
     assert "--uv" not in job("FAILED", 3, "no usable trial").summary
     assert "thawline fetch tiny-1" in job("FAILED", 3).summary
     assert "thawline fetch" not in job("FAILED", None, "runtime_env setup failed").summary
+    assert "thawline fetch" not in job("FAILED", 2, "no such file").summary
+    assert "thawline fetch" not in job("FAILED", 1, "No module named 'typer'").summary
     assert "runtime_env setup failed" in job("FAILED", None, "runtime_env setup failed").summary
 
 
@@ -140,6 +142,12 @@ def test_any_other_refusal_is_told_at_once(tmp_path: Path) -> None:
 def test_an_unknown_job_is_the_user_s_mistake() -> None:
     with pytest.raises(BadInput, match=r"is no job of the cluster at .*; thawline status lists them"):
         cluster(Client()).job("tiny-2")
+
+
+@pytest.mark.parametrize("name", ["", " ", "?", "../jobs"])
+def test_a_name_that_no_job_has_is_the_user_s_mistake(name: str) -> None:
+    with pytest.raises(BadInput, match=r"JOB: must be a job's name, got .*; thawline status lists them"):
+        cluster(Client()).job(name)
 
 
 def test_ctrl_c_detaches_and_leaves_the_job_running(
@@ -191,6 +199,27 @@ def test_the_command_line_of_a_job_survives_the_shell(study: Path, tmp_path: Pat
         *("-m", "search", "run", "study/my study.yaml", "--run-dir", f"{tmp_path}/thawline-runs/tiny-1"),
         *("-o", "space={preset: quick, head_lr: [0.1, 1]}", "-o", "name=tiny"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "begins", "ends"),
+    [
+        ("runs", "~/thawline-runs/tiny-", ""),
+        ("/mnt/shared/runs/", "/mnt/shared/runs/tiny-", ""),
+        ("s3://runs/team/?region=us-east-1&scheme=http", "s3://runs/team/tiny-", "?region=us-east-1&scheme=http"),
+    ],
+)
+def test_the_run_folder_of_a_job_has_its_name(
+    study: Path, monkeypatch: pytest.MonkeyPatch, runs: str, begins: str, ends: str
+) -> None:
+    client = Client()
+    monkeypatch.setattr(jobs, "connect", lambda *asked, **more: cluster(client))
+    monkeypatch.setattr(Cluster, "job", lambda self, name: job("PENDING"))
+    jobs.submit(study, [f"storage.runs={runs}"], tell=lambda line: None)
+    (sent,) = client.sent
+    run_dir = sent["metadata"]["run_dir"]
+    assert run_dir == begins + sent["submission_id"].removeprefix("tiny-") + ends
+    assert jobs.in_shell(run_dir) in sent["entrypoint"]
 
 
 def test_with_uv_the_nodes_install_what_is_here(study: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from search.cluster import staging
 from search.cluster.staging import in_shell, parcel, requirements
+from search.layering import resolve
 from spaces.errors import BadInput
 
 OWN_FUNCTIONS = "name: tiny\ntask: image-classification\nmodel: my_net:build\ndata: {source: my_data:load}\n"
@@ -66,6 +67,14 @@ def test_code_that_git_ignores_stays_here(own: Path) -> None:
     assert sent_for_study(own) == {"study.yaml", "my_net.py", "deeper/more.py"}
 
 
+def test_code_is_sent_from_a_folder_that_git_ignores_whole(own: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("repository")
+    (root / ".gitignore").write_text("work/\n")
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    own.rename(root / "work")
+    assert sent_for_study(root / "work") == {"study.yaml", "my_net.py", "my_data.py", "deeper/more.py"}
+
+
 def test_a_study_without_functions_of_its_own_is_sent_alone(images: Path) -> None:
     (images / "stray.py").write_text("")
     assert sent_for_study(images, data=True) == {
@@ -82,14 +91,30 @@ def test_data_beside_the_study_is_sent_only_if_asked_and_the_refusal_says_how(im
 
 def test_data_that_is_sent_is_found_where_it_goes(images: Path, tmp_path: Path) -> None:
     sent = parcel(images / "study.yaml", ["budget.trials=3"], data=True)
-    assert sent.overrides == ("budget.trials=3", "data.path=sent/data.path/images")
+    assert sent.overrides == ("budget.trials=3", 'data.path="sent/data.path/images"')
     staged = tmp_path / "staged"
     sent.write(staged)
-    from search.layering import resolve
-
     there = resolve(staged / sent.study, sent.overrides).config
     assert there.data.path == str(staged / "study/sent/data.path/images")
     assert there.budget.trials == 3
+
+
+@pytest.mark.parametrize("name", ["my #1 images", "a: b", "it's"])
+def test_data_is_found_whatever_its_name(images: Path, tmp_path: Path, name: str) -> None:
+    (images / "images").rename(images / name)
+    (images / "study.yaml").write_text(IMAGES.replace("images}", f'"{name}"}}'))
+    sent = parcel(images / "study.yaml", data=True)
+    sent.write(tmp_path / "staged")
+    there = resolve(tmp_path / "staged" / sent.study, sent.overrides).config
+    assert there.data.path == str(tmp_path / "staged/study/sent/data.path" / name)
+
+
+def test_a_link_that_leads_back_ends(images: Path) -> None:
+    (images / "images/ant/up").symlink_to("..")
+    (images / "images/bee/other").symlink_to("../ant")
+    (images / "images/ant/other").symlink_to("../bee")
+    sent = {name.removeprefix("sent/data.path/images/") for name in sent_for_study(images, data=True)}
+    assert sent == {"study.yaml", "ant/1.png", "ant/other/1.png", "bee/1.png", "bee/other/1.png"}
 
 
 def test_what_git_ignores_is_sent_where_data_was_asked_for(images: Path) -> None:
@@ -115,9 +140,15 @@ def test_weights_and_network_folders_count_as_data(images: Path) -> None:
     assert [line.partition(":")[0] for line in complaint(images).splitlines()] == ["data.train", "weights", "model"]
     sent = parcel(images / "study.yaml", data=True)
     assert sent.overrides == (
-        *("data.train=sent/data.train/texts.csv", "weights=sent/weights/w.safetensors"),
-        "model=transformers:sent/model/net",
+        *('data.train="sent/data.train/texts.csv"', 'weights="sent/weights/w.safetensors"'),
+        'model="transformers:sent/model/net"',
     )
+
+
+@pytest.mark.parametrize("key", ["storage.runs", "data.path"])
+def test_the_home_of_a_stranger_is_refused_in_a_sentence(images: Path, key: str) -> None:
+    told = complaint(images, "data.path=/mnt", f"{key}=~nobody-here/x")
+    assert "~nobody-here/x: begins with the home of a user that is not known here" in told
 
 
 def test_what_is_included_goes_beside_the_study(own: Path) -> None:
@@ -131,8 +162,24 @@ def test_what_is_included_goes_beside_the_study(own: Path) -> None:
 def test_a_file_that_may_hold_secrets_is_refused_by_its_name(images: Path, name: str) -> None:
     (images / "images/ant" / name).write_text("A=1")
     assert complaint(images, data=True) == (
-        f"{images}/images/ant/{name}: is never sent: it may hold secrets. Move it away, or list it in .gitignore"
+        f"{images}/images/ant/{name}: is never sent: it may hold secrets; "
+        "move it out of what is sent, or rename it if it holds none"
     )
+
+
+@pytest.mark.parametrize("name", ["plain.txt", ".envs"])
+def test_a_link_to_a_secret_and_a_folder_of_secrets_are_refused_too(images: Path, name: str) -> None:
+    (images / ".env").write_text("A=1")
+    (images / "plain.txt").symlink_to(".env")
+    (images / ".envs").mkdir()
+    (images / ".envs/prod").write_text("A=1")
+    assert "is never sent: it may hold secrets" in complaint(images, "data.path=/mnt", include=[name])
+
+
+def test_a_python_file_that_is_a_link_to_a_secret_is_refused(own: Path) -> None:
+    (own / ".env").write_text("A=1")
+    (own / "env.py").symlink_to(".env")
+    assert complaint(own).startswith(f"{own}/env.py: is never sent")
 
 
 def test_a_file_that_holds_the_token_is_refused(own: Path) -> None:
@@ -159,6 +206,7 @@ def test_more_than_the_limit_is_refused_with_the_largest_files_first(
         r"would send \d+\.\d MiB, a cluster takes 4\.0 MiB; the largest: \S+bee/2\.png \(5\.0 MiB\), \S+ant", message
     )
     assert "put large files where every node reads them" in message
+    assert "0.0 MiB" not in message
 
 
 def test_the_size_is_that_of_ray_s_own_package(own: Path, tmp_path: Path) -> None:
