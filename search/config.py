@@ -67,7 +67,7 @@ class SearchConfig(Frozen):
     """How points are proposed and stopped early."""
 
     seed: int = Field(default=0, ge=0, lt=2**32)
-    sampler: Literal["tpe", "tpe_flat", "freezing_first", "random"] = "tpe"
+    sampler: Literal["freezing_first", "tpe", "tpe_flat", "random"] = "freezing_first"
     scheduler: Literal["stratified", "asha", "none"] = "stratified"
     reduction: int = Field(default=3, ge=2)
     grace: int = Field(ge=1)

@@ -36,7 +36,7 @@ class Sampling:
     space: Space
     budget: int
     seed: int
-    sampler: str = "tpe"
+    sampler: str = "freezing_first"
 
     @cached_property
     def every(self) -> Mapping[str, Point] | None:
@@ -115,15 +115,18 @@ def given(openings: Openings, strategy: Strategy, sampling: Sampling | None) -> 
 def new(openings: Openings, sampling: Sampling, tried: Container[str]) -> Iterator[Drawn]:
     """Draw a strategy after another until the caller has one whose key is not ``tried``.
 
-    After five in a row that are, draws are random: where the space has only so many strategies, among
-    those that are left. Ends where none is left, or after fifty.
+    After five in a row that are, draws are random. Where the space has only so many strategies, they are among those
+    that are left, and after the fewer draws the fewer these are: after three where half of them are left. Ends where
+    none is left, or after fifty.
     """
     for attempt in range(openings.duplicates, EXHAUSTED_AFTER):
         known = sampling.every
         left = None if known is None else [point for key, point in known.items() if key not in tried]
         if left == []:
             return
-        if attempt < DUPLICATES_IN_A_ROW:
+        # The fewer are left, the less a sampler has to choose from, and the surer it draws what is known.
+        share = 1.0 if left is None or known is None else len(left) / len(known)
+        if attempt < DUPLICATES_IN_A_ROW * share:
             yield openings.drawn(sampling, sampling.sampler)
         elif left:
             yield openings.at(random.Random(_seed(sampling.seed, openings.number)).choice(left), sampling)

@@ -1,7 +1,7 @@
 """How points are drawn from a conditional space: the samplers, and the walks that go with them. A literal table.
 
-Every row is a sampler made anew for each ask, from a seed alone, and the walk that asks it. Which row is the
-default is for a benchmark of regret to say; they are kept side by side so that it can.
+Every row is a sampler made anew for each ask, from a seed alone, and the walk that asks it. Why one of them is the
+default stands in docs/decisions/0012; they are kept side by side so that it can be measured again.
 """
 
 from __future__ import annotations

@@ -64,10 +64,10 @@ def _stock(subject: Subject, seed: int, _folder: Path) -> Search:
     return StockSearch(subject.space, seed, subject.epochs, subject.grace)
 
 
-def _ours(subject: Subject, seed: int, folder: Path, *, sampler: str = "tpe") -> Search:
+def _ours(subject: Subject, seed: int, folder: Path) -> Search:
     rule = rule_points(subject.quadrants, subject.space)
     queue = [*for_control(subject.controls, seed), *subject.first(rule, seed)]
-    sampling = Sampling(subject.space, UNLIMITED, seed, sampler)
+    sampling = Sampling(subject.space, UNLIMITED, seed)
     return OurSearch(folder, subject.template, queue, sampling, _rungs(subject))
 
 
@@ -79,7 +79,6 @@ SEARCHES: Mapping[str, tuple[Make, Choose]] = {
     RANDOM_WITH_RUNGS: (_random_with_rungs, best_last),
     RANDOM_WITH_RUNGS + SETTLED: (_random_with_rungs, best_settled),
     STOCK: (_stock, best_last),
-    STOCK + SETTLED: (_stock, best_settled),
     OURS: (_ours, best_settled),
 }
 
