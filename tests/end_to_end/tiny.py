@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,3 +116,20 @@ def thawline(*arguments: str, folder: Path) -> Ended:
     command = start(*arguments, folder=folder)
     printed, told = command.communicate(timeout=240)
     return Ended(command.returncode, printed, told)
+
+
+def lose(command: subprocess.Popen[str]) -> list[str]:
+    """Kill a command and every process below it at once, as when its machine is lost; return their names."""
+    parents, names = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = path.read_text().partition(" (")[2].rpartition(") ")
+            parents[int(path.parent.name)], names[int(path.parent.name)] = int(rest.split()[1]), name
+    doomed = [command.pid]
+    for pid in doomed:  # grows while it is read
+        doomed += [child for child, parent in parents.items() if parent == pid]
+    for pid in doomed:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    command.communicate()
+    return [names[pid] for pid in doomed if pid in names]
