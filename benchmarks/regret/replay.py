@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from search.results.settled import settled
 
 Handle = int | str
-Curves = Mapping[int, Sequence[float]]  # validation scores so far, by row of the table
-Choose = Callable[[Curves, int], int]  # which row, the full budget given
+Curves = Mapping[int, Sequence[float]]  # validation scores so far, by training
+Choose = Callable[[Curves, int], int]  # which training, the full budget given
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read(path: Path) -> Table:
 
 def best_last(curves: Curves, _epochs: int) -> int:
     """Choose as Ray's `ResultGrid.get_best_result` does: by the last score of each training, stopped or not."""
-    return max(curves, key=lambda row: curves[row][-1])
+    return max(curves, key=lambda training: curves[training][-1])
 
 
 def best_settled(curves: Curves, epochs: int) -> int:
@@ -83,8 +83,8 @@ def best_settled(curves: Curves, epochs: int) -> int:
 
     Finalists are several, over fresh seeds: this is the first of them.
     """
-    full = {row: scores for row, scores in curves.items() if len(scores) == epochs}
-    return max(full, key=lambda row: settled(full[row])) if full else best_last(curves, epochs)
+    full = {training: scores for training, scores in curves.items() if len(scores) == epochs}
+    return max(full, key=lambda training: settled(full[training])) if full else best_last(curves, epochs)
 
 
 def regrets(
@@ -104,31 +104,32 @@ def regrets(
 def _incumbents(table: Table, search: Search, seed: int, workers: int, choose: Choose) -> Iterator[tuple[float, float]]:
     """Yield (compute spent, regret of the choice) after every epoch of every training, in simulated time."""
     row_of = {key: row for row, key in enumerate(table.keys)}
-    running: list[tuple[float, int, Handle, int, int]] = []  # (when, order, handle, row, epoch that ends then)
+    running: list[tuple[float, int, int]] = []  # (when, training, epoch that ends then)
+    rows: list[int] = []  # by training: a strategy may be tried again, even at the same time
+    handles: list[Handle] = []
     curves: dict[int, list[float]] = {}
-    spent, order = 0.0, 0
+    spent = 0.0
 
     def start(now: float) -> None:
-        nonlocal order
         proposed = search.propose()
         if proposed is not None:
-            row = row_of[proposed[1]]  # a row that is trained again starts a curve anew
-            order += 1
-            heapq.heappush(running, (now + table.cost[row, seed, 0], order, proposed[0], row, 1))
+            handles.append(proposed[0])
+            rows.append(row_of[proposed[1]])
+            heapq.heappush(running, (now + table.cost[rows[-1], seed, 0], len(rows) - 1, 1))
 
     for _ in range(workers):
         start(0.0)
     while running:
-        now, _, handle, row, epoch = heapq.heappop(running)
+        now, training, epoch = heapq.heappop(running)
+        row, handle = rows[training], handles[training]
         score, cost = float(table.val[row, seed, epoch - 1]), float(table.cost[row, seed, epoch - 1])
         spent += cost
         if np.isfinite(score):
-            curves[row] = [score] if epoch == 1 else [*curves[row], score]
-        chosen = choose(curves, table.epochs) if curves else row
-        yield spent, table.regret(chosen, len(curves.get(chosen, [score])))
+            curves.setdefault(training, []).append(score)
+        chosen = choose(curves, table.epochs) if curves else training
+        yield spent, table.regret(rows[chosen], len(curves.get(chosen, [score])))
         if search.report(handle, epoch, score, cost) and epoch < table.epochs and np.isfinite(score):
-            order += 1
-            heapq.heappush(running, (now + table.cost[row, seed, epoch], order, handle, row, epoch + 1))
+            heapq.heappush(running, (now + table.cost[row, seed, epoch], training, epoch + 1))
         else:
             search.end(handle)
             start(now)

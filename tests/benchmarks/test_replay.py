@@ -114,3 +114,20 @@ def _spent(make: Callable[[], Search], table: Table) -> float:
     counting = Counting(make())
     regrets(table, counting, 0, 1, [10.0])
     return counting.spent
+
+
+def test_a_strategy_may_be_tried_twice_at_once(table: Table) -> None:
+    class Twice:
+        left = 2
+
+        def propose(self) -> tuple[int, str] | None:
+            self.left -= 1
+            return (self.left, table.keys[0]) if self.left >= 0 else None
+
+        def report(self, handle: int, epoch: int, score: float, cost: float) -> bool:
+            return True
+
+        def end(self, handle: int) -> None:
+            pass
+
+    assert regrets(table, Twice(), 0, 2, [1.0]) == [table.regret(0, table.epochs)]
