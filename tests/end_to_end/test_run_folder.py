@@ -262,7 +262,7 @@ def test_the_resolved_study_reads_back(finished: Path) -> None:
     layers = {
         line.rpartition("# ")[2] for line in (finished / "study.yaml").read_text().splitlines()[1:] if "#" in line
     }
-    assert layers == {"default", "preset", "file"}
+    assert layers == {"default", "file"}
 
 
 def test_best_is_the_winners_best_run_and_predicts_as_recorded(finished: Path, confirmed: pd.DataFrame) -> None:

@@ -82,6 +82,7 @@ model: tiny:network
 data: {source: "tiny:data"}
 space: {preset: quick, head_lr: [0.01, 0.03], lr_ratio: [0.1, 1.0], reinit: [none, all]}
 budget: {trials: 6, epochs: 3}
+search: {grace: 1}
 finalists: {count: 2, seeds: 2}
 resources: {concurrent: 1}
 """

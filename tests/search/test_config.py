@@ -65,7 +65,7 @@ def only_problem(path: Path) -> str:
         ("budget", "{trials: 0}", "study.yaml:4: budget.trials: must be 1 or more, got 0"),
         ("budget", "8", "study.yaml:4: budget: must be a section of key: value lines, got 8"),
         ("search", "{seed: -1}", "study.yaml:4: search.seed: must be 0 or more, got -1"),
-        ("search", "{sampler: tep}", "of tpe, tpe_flat, freezing_first, random, got 'tep' (did you mean tpe?)"),
+        ("search", "{sampler: tep}", "of freezing_first, tpe, tpe_flat, random, got 'tep' (did you mean tpe?)"),
         ("precision", "fp16", "study.yaml:4: precision: must be one of auto, fp32, bf16, got 'fp16'"),
         ("optimizer", "adam", "optimizer: must be one of adamw, sgd, got 'adam' (did you mean adamw?)"),
         ("metric", "acuracy", "study.yaml:4: metric.name: must be one of accuracy, macro_f1, got 'acuracy' (did you"),

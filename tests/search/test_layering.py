@@ -169,7 +169,7 @@ studies = st.fixed_dictionaries(
         "space": st.sampled_from(list(PRESETS)) | st.fixed_dictionaries({"preset": st.just("quick")}, optional=domains),
         "budget": st.fixed_dictionaries({"trials": st.integers(1, 10**6)}),
         "finalists": st.fixed_dictionaries({"margin": st.floats(0, 0.99)}),
-        "resources": st.fixed_dictionaries({"gpus_per_trial": st.just("auto") | st.floats(0, 4)}),
+        "resources": st.fixed_dictionaries({"gpus_per_trial": st.sampled_from(["auto", 2, 4.0]) | st.floats(0, 1)}),
         "class_weights": st.sampled_from(["none", "balanced"]),
     },
 )

@@ -52,11 +52,11 @@ def test_a_plan_names_every_depth_and_all_that_confirmation_takes(planned: Plann
 
 
 def test_a_plan_shows_the_rungs_and_the_rule_s_advice(planned: Planned) -> None:
-    assert planned.milestones["direct"] == (1, 3)
-    assert planned.milestones["delayed"] == (4, 6)
+    assert planned.milestones["direct"] == (2, 6)
+    assert planned.milestones["delayed"] == (5,)
     shown = str(planned)
     assert all(line in shown for line in planned.rule.lines)
-    assert "rungs of direct: 1, 3 of 9 epochs" in shown
+    assert "rungs of direct: 2, 6 of 9 epochs" in shown
     assert f"{len(planned.rule.tried)} of them the rule's" in shown
     assert f"about {planned.confirmation_share:.0%} of all epochs" in shown
 
