@@ -99,7 +99,8 @@ def environment(home: Path, token: str | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_AUTH", "PYTHONPATH"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     mode = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
-    return kept | PATIENT | mode | {"HOME": str(home), "PATH": path}
+    cache = {"UV_CACHE_DIR": kept.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))}
+    return kept | PATIENT | mode | cache | {"HOME": str(home), "PATH": path}
 
 
 def _free_ports(count: int) -> list[int]:

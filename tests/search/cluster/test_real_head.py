@@ -114,6 +114,14 @@ def test_the_job_s_own_exit_code_comes_back(cluster: Head) -> None:
 
 
 @pytest.mark.slow
+def test_with_uv_the_head_installs_what_is_installed_here(cluster: Head) -> None:
+    asked = [*VALUES, "-o", "budget.trials=1", "-o", "finalists.seeds=1", "--uv"]
+    done = cluster.thawline("submit", "digits.yaml", "--address", cluster.url, "--follow", *asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Installed " in done.stdout  # as uv says
+
+
+@pytest.mark.slow
 def test_ctrl_c_detaches_stop_stops_and_what_is_there_can_be_fetched(cluster: Head) -> None:
     long = [*VALUES, "-o", "budget.trials=400", "-o", "budget.epochs=400"]
     command = cluster.start("submit", "digits.yaml", "--address", cluster.url, "--follow", *long)

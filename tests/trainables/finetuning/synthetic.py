@@ -49,9 +49,9 @@ def _block(index: int, name: str, kind: Literal["stem", "block", "head"], layers
 
 
 @st.composite
-def names(draw: st.DrawFn) -> Synthetic:
-    """Draw a network of 1 to 9 blocks with 1 to 3 layers each; half of them lie in a container ``body``."""
-    depth = draw(st.integers(1, 9))
+def names(draw: st.DrawFn, depths: st.SearchStrategy[int] = st.integers(1, 9)) -> Synthetic:
+    """Draw a network of so many blocks with 1 to 3 layers each; half of them lie in a container ``body``."""
+    depth = draw(depths)
     layers = st.integers(1, 3)
     inside = draw(st.integers(0, depth))
     stem = _block(0, "stem", "stem", draw(layers))
