@@ -48,8 +48,11 @@ def _block(index: int, name: str, kind: Literal["stem", "block", "head"], layers
     )
 
 
+UP_TO_NINE = st.integers(1, 9)
+
+
 @st.composite
-def names(draw: st.DrawFn, depths: st.SearchStrategy[int] = st.integers(1, 9)) -> Synthetic:
+def names(draw: st.DrawFn, depths: st.SearchStrategy[int] = UP_TO_NINE) -> Synthetic:
     """Draw a network of so many blocks with 1 to 3 layers each; half of them lie in a container ``body``."""
     depth = draw(depths)
     layers = st.integers(1, 3)
