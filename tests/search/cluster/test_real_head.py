@@ -114,11 +114,11 @@ def test_the_job_s_own_exit_code_comes_back(cluster: Head) -> None:
 
 
 @pytest.mark.slow
-def test_with_uv_the_head_installs_what_is_installed_here(cluster: Head) -> None:
+def test_a_study_is_started_by_uv_where_that_is_asked_for(cluster: Head) -> None:
     asked = [*VALUES, "-o", "budget.trials=1", "-o", "finalists.seeds=1", "--uv"]
     done = cluster.thawline("submit", "digits.yaml", "--address", cluster.url, "--follow", *asked)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Installed " in done.stdout  # as uv says
+    assert " uv run --no-project " in done.stdout  # what it had to install is not said: here, nothing
 
 
 @pytest.mark.slow
