@@ -64,7 +64,7 @@ def leg(wanted: List, way: str) -> Leg:
         return Leg(spent, Outcome.read(came))
 
 
-def kept(wanted: List, way: str, measure: Callable[[List, str], Leg] = leg, kept: Kept = KEPT) -> Leg:
+def kept(wanted: List, way: str, measure: Callable[[List, str], Leg] = leg, there: Kept = KEPT) -> Leg:
     """Return the leg that an earlier run of the same code has measured, or measure it and keep it."""
-    found = kept.get(json.dumps([asdict(wanted), way]), lambda: asdict(measure(wanted, way)))
+    found = there.get(json.dumps([asdict(wanted), way]), lambda: asdict(measure(wanted, way)))
     return Leg(Spent(**found["spent"]), Outcome(**found["outcome"]))
