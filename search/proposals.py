@@ -48,6 +48,14 @@ def for_rule(strategies: Sequence[Strategy], seed: int) -> list[Proposal]:
     return [Proposal(strategy, "search", seed, "rule") for strategy in strategies]
 
 
+def to_search(rule: Sequence[Strategy], controls: Sequence[Strategy], seed: int) -> list[Proposal]:
+    """Return what is tried before anything is drawn: the rule's points, the controls, in this order.
+
+    Default full fine-tuning and training from scratch cost the most of all; the rule's points say more for less.
+    """
+    return [*for_rule(rule, seed), *for_control(controls, seed)]
+
+
 def for_confirmation(wanted: Sequence[Wanted], *, seed: int) -> list[Proposal]:
     """Return every strategy at its number of fresh seeds, seed by seed, so that a cut leaves full rounds."""
     rounds = range(max((seeds for *_, seeds in wanted), default=0))

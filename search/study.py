@@ -205,7 +205,7 @@ def _carry_out(setup: Setup) -> None:
 
 
 def _search(setup: Setup, room: Any) -> None:
-    from search.proposals import for_control, for_rule
+    from search.proposals import to_search
     from search.rule import rule_of
     from search.sampler import StudySearcher
     from search.sampling import Sampling
@@ -213,8 +213,7 @@ def _search(setup: Setup, room: Any) -> None:
     from search.tuner import carry_out
 
     config = setup.config
-    queue = for_control(list(setup.controls.values()), config.search.seed)
-    queue += for_rule(rule_of(setup).strategies, config.search.seed)
+    queue = to_search(rule_of(setup).strategies, list(setup.controls.values()), config.search.seed)
     sampling = Sampling(setup.space, config.budget.trials, config.search.seed, config.search.sampler)
     total = len(setup.controls) + config.budget.trials
     stopping = _stopping(setup)

@@ -4,7 +4,8 @@ A row's value is the normalised regret on test (0 = the best strategy, 1 = the m
 the compute of one full pass over the table is spent; its note has the other shares. Everything a
 search trains counts, our controls included. Each search chooses as its own users do: Ray's by the best
 last score of any training (`get_best_result`), ours as its finalists are chosen. A row that names
-another way to choose shows how much of the difference is due to that.
+another way to choose shows how much of the difference is due to that. What our own choices were tuned
+by, other samplers and first rungs, has rows with fewer replays, on the tables that were tuned on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import geometric_mean
 
@@ -29,11 +32,11 @@ from benchmarks.regret.replay import Choose, Search, Table, best_last, best_sett
 from benchmarks.regret.searches import OurSearch, RandomSearch, StockSearch, rule_points
 from benchmarks.regret.subject import Subject
 from benchmarks.row import Row
-from search.proposals import for_control
+from search.proposals import to_search
 from search.rungs import Rungs
 from search.sampling import Sampling
 
-REPLAYS = 200
+REPLAYS, FEWER = 200, 60
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
 DECISIVE = SHARES.index(0.4)
 WORKERS = (1, 8)
@@ -42,10 +45,6 @@ GOAL = 0.7
 UNLIMITED = 10**6
 KEPT = Kept.of("regret")
 Make = Callable[[Subject, int, Path], Search]
-
-
-def _rungs(subject: Subject) -> Rungs:
-    return Rungs(subject.epochs, subject.grace, 3, "max", subject.longest_probe)
 
 
 def _random(subject: Subject, seed: int, _folder: Path) -> Search:
@@ -64,22 +63,40 @@ def _stock(subject: Subject, seed: int, _folder: Path) -> Search:
     return StockSearch(subject.space, seed, subject.epochs, subject.grace)
 
 
-def _ours(subject: Subject, seed: int, folder: Path) -> Search:
-    rule = rule_points(subject.quadrants, subject.space)
-    queue = [*for_control(subject.controls, seed), *subject.first(rule, seed)]
+def _ours(subject: Subject, seed: int, folder: Path, *, sampler: str = "", grace: int = 0) -> Search:
+    """Return the study's own search; ``sampler`` and the first rung are the defaults where they are not given."""
+    queue = to_search(subject.untried(rule_points(subject.quadrants, subject.space)), subject.controls, seed)
     sampling = Sampling(subject.space, UNLIMITED, seed)
-    return OurSearch(folder, subject.template, queue, sampling, _rungs(subject))
+    sampling = replace(sampling, sampler=sampler or sampling.sampler)
+    rungs = Rungs(subject.epochs, grace or subject.grace, 3, "max", subject.longest_probe)
+    return OurSearch(folder, subject.template, queue, sampling, rungs)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A search, how its user chooses, and how often it is replayed: on which tables, with how many workers."""
+
+    make: Make
+    choose: Choose = best_settled
+    replays: int = REPLAYS
+    workers: tuple[int, ...] = WORKERS
+    tuned_only: bool = False
+
+
+def _variant(**values: str | int) -> Entrant:
+    return Entrant(partial(_ours, **values), replays=FEWER, workers=(1,), tuned_only=True)  # type: ignore[arg-type]
 
 
 RANDOM_WITH_RUNGS, STOCK, OURS = "random + rungs in epochs", "OptunaSearch + ASHA", "thawline"
-SETTLED = ", our choice"
-SEARCHES: Mapping[str, tuple[Make, Choose]] = {
-    "random": (_random, best_last),
-    "rule, then random": (_rule_then_random, best_last),
-    RANDOM_WITH_RUNGS: (_random_with_rungs, best_last),
-    RANDOM_WITH_RUNGS + SETTLED: (_random_with_rungs, best_settled),
-    STOCK: (_stock, best_last),
-    OURS: (_ours, best_settled),
+SEARCHES: Mapping[str, Entrant] = {
+    "random": Entrant(_random, best_last),
+    "rule, then random": Entrant(_rule_then_random, best_last),
+    RANDOM_WITH_RUNGS: Entrant(_random_with_rungs, best_last),
+    f"{RANDOM_WITH_RUNGS}, our choice": Entrant(_random_with_rungs),
+    STOCK: Entrant(_stock, best_last),
+    OURS: Entrant(_ours),
+    **{f"{OURS}, sampler {name}": _variant(sampler=name) for name in ("tpe", "tpe_flat", "random")},
+    **{f"{OURS}, first rung {epoch}": _variant(grace=epoch) for epoch in (1, 4)},
 }
 
 
@@ -88,11 +105,12 @@ def rows() -> list[Row]:
     built = [name for name in names() if (TABLES / f"{name}.parquet").exists()]
     found = {
         (name, search, workers): _kept(name, search, workers)
+        for search, entrant in SEARCHES.items()
         for name in built
-        for search in SEARCHES
-        for workers in WORKERS
+        if not (entrant.tuned_only and name == UNTOUCHED)
+        for workers in entrant.workers
     }
-    measured = [_row(*key, values) for key, values in found.items()]
+    measured = [_row(*key, found[key]) for key in sorted(found, key=lambda key: built.index(key[0]))]
     missing = [
         Row(metric=name, value=0.0, goal="a table", ok=False, note=f"python -m benchmarks.regret.build {name}")
         for name in names()
@@ -105,7 +123,7 @@ def rows() -> list[Row]:
 
 def _kept(name: str, search: str, workers: int) -> NDArray[np.float64]:
     table = hashlib.sha256((TABLES / f"{name}.parquet").read_bytes()).hexdigest()
-    key = f"{search} on {name} ({table}), {workers} workers, {REPLAYS} replays"
+    key = f"{search} on {name} ({table}), {workers} workers, {SEARCHES[search].replays} replays"
     return np.array(KEPT.get(key, lambda: _replayed(name, search, workers).tolist()))
 
 
@@ -121,14 +139,16 @@ def _some(name: str, search: str, workers: int, part: int, parts: int) -> NDArra
     logging.getLogger("ray").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     subject, table = Subject.read(name), read(TABLES / f"{name}.parquet")
-    return np.array([_one(subject, table, search, workers, seed) for seed in range(part, REPLAYS, parts)])
+    return np.array(
+        [_one(subject, table, search, workers, seed) for seed in range(part, SEARCHES[search].replays, parts)]
+    )
 
 
 def _one(subject: Subject, table: Table, search: str, workers: int, seed: int) -> list[float]:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        make, choose = SEARCHES[search]
-        made = make(subject, seed, Path(folder))
-        return regrets(table, made, seed % table.val.shape[1], workers, SHARES, choose)
+        entrant = SEARCHES[search]
+        made = entrant.make(subject, seed, Path(folder))
+        return regrets(table, made, seed % table.val.shape[1], workers, SHARES, entrant.choose)
 
 
 def _row(name: str, search: str, workers: int, values: NDArray[np.float64]) -> Row:

@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.regret.grid import snapped
 from search.config import study_space
 from search.layering import resolve
-from search.proposals import Proposal
 from search.setup import control_strategies, template
 from spaces.param import Space
 from spaces.presets import longest_probe
@@ -59,7 +58,7 @@ class Subject:
         """The most epochs that a delayed strategy trains its head alone."""
         return longest_probe(self.space, self.epochs)
 
-    def first(self, strategies: Sequence[Strategy], seed: int) -> list[Proposal]:
+    def untried(self, rule: Sequence[Strategy]) -> list[Strategy]:
         """Return the rule's points as the search enqueues them: those that are controls are not tried again."""
         keys = [control.key for control in self.controls]
-        return [Proposal(strategy, "search", seed) for strategy in strategies if strategy.key not in keys]
+        return [strategy for strategy in rule if strategy.key not in keys]

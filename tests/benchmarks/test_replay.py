@@ -67,8 +67,8 @@ def test_every_search_gets_nearer_to_the_best_and_repeats_itself(
     found = []
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        make, choose = SEARCHES[search]
-        found.append(regrets(table, make(subject, 3, tmp_path / folder), 0, workers, SHARES, choose))
+        entrant = SEARCHES[search]
+        found.append(regrets(table, entrant.make(subject, 3, tmp_path / folder), 0, workers, SHARES, entrant.choose))
     assert found[0] == found[1]
     assert all(math.isfinite(regret) for regret in found[0])
     assert found[0][1] < 1  # better than the median strategy

@@ -15,11 +15,11 @@ from search.proposals import (
     COMPARED_SEEDS,
     FIRST_SEEDS,
     for_confirmation,
-    for_control,
     for_rule,
     fresh_seed,
     seed_number,
     to_confirm,
+    to_search,
 )
 from search.report import sentences
 from search.results import rule as reported
@@ -106,9 +106,9 @@ def test_a_rule_survives_the_storage(rule: Rule) -> None:
     assert again.lines == rule.lines
 
 
-def test_the_rule_s_points_come_after_the_controls_and_count_in_the_budget(tmp_path: Path, rule: Rule) -> None:
+def test_the_rule_s_points_come_before_the_controls_and_count_in_the_budget(tmp_path: Path, rule: Rule) -> None:
     config = tiny_trials.images(tmp_path)
-    queue = for_control(CONTROLS, 0) + for_rule(rule.strategies, 0)
+    queue = to_search(rule.strategies, CONTROLS, 0)
     budget = len(rule.strategies) + 2
     search = StudySearcher(tmp_path, "search", config, queue, Sampling(STANDARD, budget, 0))
     last = {"epoch": 2, "score": 0.5, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0, "cost": 1.0}
@@ -120,11 +120,12 @@ def test_the_rule_s_points_come_after_the_controls_and_count_in_the_budget(tmp_p
     study = load_study(tmp_path, "search")
     assert study is not None
     trials = [trial for trial in study.get_trials() if "reused_of" not in trial.user_attrs]
-    assert [trial.user_attrs["role"] for trial in trials] == ["control"] * 3 + ["rule"] * (budget - 2) + ["search"] * 2
-    assert [trial.user_attrs["stage"] for trial in trials] == ["control"] * 3 + ["search"] * budget
-    points = [from_point(trial.user_attrs["strategy"]) for trial in trials[3 : 3 + len(rule.strategies)]]
-    assert points == list(rule.strategies)
-    assert all(trial.params for trial in trials[3:])  # the sampler learns from them
+    tried = len(rule.strategies)
+    assert [trial.user_attrs["role"] for trial in trials] == ["rule"] * tried + ["control"] * 3 + ["search"] * 2
+    stages = ["search"] * tried + ["control"] * 3 + ["search"] * 2
+    assert [trial.user_attrs["stage"] for trial in trials] == stages
+    assert [from_point(trial.user_attrs["strategy"]) for trial in trials[:tried]] == list(rule.strategies)
+    assert all(trial.params for trial in trials[:tried])  # the sampler learns from them
 
 
 def test_a_point_that_the_space_knows_under_another_name_is_tried_all_the_same(tmp_path: Path) -> None:
