@@ -36,7 +36,7 @@ from search.proposals import to_search
 from search.rungs import Rungs
 from search.sampling import Sampling
 
-REPLAYS, FEWER = 200, 60
+REPLAYS, FEWER = 200, 40
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
 DECISIVE = SHARES.index(0.4)
 WORKERS = (1, 8)
