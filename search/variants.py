@@ -21,6 +21,7 @@ from spaces.suggest import Suggests, suggest, suggest_all
 
 Walk = Callable[[Space, Suggests], Strategy]
 FIRST = "freezing"  # decided before everything else
+LEARNED_FROM = (TrialState.COMPLETE, TrialState.PRUNED)
 START = 10  # trials of a kind that are drawn at random before TPE learns from them, as Optuna has it
 
 
@@ -94,7 +95,19 @@ class Among(BaseSampler):
         )
         if self._kinds and kind is None:
             return single, seen, {}
-        return single, seen, joint.sample_relative(seen, trial, joint.infer_relative_search_space(seen, trial))
+        return single, seen, joint.sample_relative(seen, trial, shared(seen._get_trials(states=LEARNED_FROM)))
+
+
+def shared(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+    """Return the dimensions that all of ``trials`` have, by name, those of one value left out.
+
+    TPE's own way to the same compares all distributions of all trials at every ask; here a name has one in a study.
+    """
+    if not trials:
+        return {}
+    last = trials[-1].distributions
+    names = set(last).intersection(*(trial.distributions for trial in trials))
+    return {name: last[name] for name in sorted(names) if not last[name].single()}
 
 
 def _grouped(seed: int) -> BaseSampler:

@@ -8,12 +8,13 @@ from typing import Any, get_args
 
 import optuna
 import pytest
+from optuna.search_space import IntersectionSearchSpace
 
 from search.config import SearchConfig
 from search.proposals import for_control
 from search.sampler import StudySearcher
 from search.sampling import Sampling, sampler_of
-from search.variants import VARIANTS
+from search.variants import VARIANTS, shared
 from spaces.check import outside
 from spaces.controls import controls
 from spaces.domain import Choice
@@ -97,6 +98,27 @@ def test_freezing_first_learns_the_rest_from_the_same_kind_alone() -> None:
     late = {kind: sorted(values[len(values) // 2 :]) for kind, values in ratios.items()}
     middle = {kind: values[len(values) // 2] for kind, values in late.items()}
     assert middle["top"] > 3 * middle["full"]
+
+
+def test_what_is_drawn_together_is_what_optuna_finds_itself() -> None:
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    space = build("standard", SETTING, {"freezing": Choice(("top", "gradual")), "weight_decay": Choice((0.01,))})
+    assert shared([]) == {}
+    for _ in range(9):
+        trial = study.ask()
+        suggest(space, trial)  # type: ignore[arg-type]
+        study.tell(trial, 0.5)
+        found = IntersectionSearchSpace(include_pruned=True).calculate(study)
+        together = {name: values for name, values in found.items() if not values.single()}
+        assert list(shared(study.get_trials()).items()) == list(together.items())
+
+
+def test_an_ask_does_not_compare_the_distributions_of_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compared(*_: object, **__: object) -> None:
+        raise AssertionError("it takes longer with every trial of the study")
+
+    monkeypatch.setattr(IntersectionSearchSpace, "calculate", compared)
+    assert len(list(drawn("freezing_first", 20))) == 20
 
 
 @VARIANT
