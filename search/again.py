@@ -126,8 +126,10 @@ def row_of(trials: pd.DataFrame, label: str) -> pd.Series[Any]:
     if label not in known:
         searched = sum(not name.startswith("c") for name in known)
         message = f"has no trial {label!r}{did_you_mean(label, known)}"
-        there = f"it has 0 to {searched - 1} of the search and c0 to c{len(known) - searched - 1} of the confirmation"
-        raise BadInput.at("TRIAL", f"the run {message}; {there} (tables/trials.csv)")
+        confirmed = len(known) - searched
+        there = [f"0 to {searched - 1} of the search"] if searched else []
+        there += [f"c0 to c{confirmed - 1} of the confirmation"] if confirmed else []
+        raise BadInput.at("TRIAL", f"the run {message}; it has {' and '.join(there) or 'none yet'} (tables/trials.csv)")
     row = trials[trials["trial"] == label].iloc[0]
     if row["state"] == "reused":
         message = f"{label} was not trained: it repeats the strategy of trial {row['reused_of']}"

@@ -16,6 +16,10 @@ from trainables.files import Unwritable
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours its tracebacks
 DIED, GONE = "the worker died", "its machine went away"
+# Of errors that torch has no class for: the CPU's memory, and CUDA's libraries that ask for some of their own.
+OUT_OF_MEMORY = re.compile(
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory|CUDA error: out of memory|_STATUS_ALLOC_FAILED"
+)
 NODE_DIED = re.compile(r"\bnode (has died|was terminated)")  # Ray's words for it, in errors of several classes
 
 
@@ -39,6 +43,8 @@ def remedy(error: BaseException | None) -> Remedy:
         case Unwritable():
             return Remedy.STOP
         case torch.OutOfMemoryError() | MemoryError():
+            return Remedy.HALVE
+        case RuntimeError() as cause if OUT_OF_MEMORY.search(str(cause)):
             return Remedy.HALVE
         case RayError() | Lost() as cause:
             return Remedy.MOVE if _machine_is_gone(cause) else Remedy.RETRY

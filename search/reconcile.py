@@ -67,6 +67,7 @@ def live(study: optuna.Study, trial: FrozenTrial) -> Live:
         accumulate=retried["accumulate"] if retried else 1,
         retried=retried is not None,
         error=retried["reason"] if retried else None,
+        told=dict(kept),
     )
 
 

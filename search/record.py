@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import Trial, TrialState
@@ -21,7 +21,7 @@ from search.rungs import Stopping
 from spaces.strata import stratum
 
 ATTRIBUTES = (
-    *("seconds", "peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "threads"),
+    *("peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "threads"),
     *("boundary", "cache", "cache_reason"),
 )
 CHANGE, COMPUTING = "weight_change", "computing"
@@ -46,6 +46,7 @@ class Live:
     moves: int = 0  # machines lost since its last recorded epoch
     error: str | None = None
     remedy: Remedy = Remedy.FAIL
+    told: dict[str, Any] = field(default_factory=dict)  # the attributes that Optuna has
 
     @property
     def label(self) -> str:
@@ -69,13 +70,19 @@ def epoch(live: Live, result: Result) -> None:
     live.seconds += float(result["seconds"])
     record = {name: result[name] for name in ("train_loss", "val_loss", "seconds", "cost")}
     live.trial.set_user_attr(f"epoch/{number}", _finite(record))
-    for name in ATTRIBUTES:
-        if name in result:
-            live.trial.set_user_attr(name, result[name])
+    _note(live, {name: result[name] for name in ATTRIBUTES if name in result})
     for name in NESTED:
         if inside := {key.removeprefix(f"{name}/"): kept for key, kept in result.items() if key.startswith(f"{name}/")}:
-            live.trial.set_user_attr(name, inside)
-    live.trial.set_user_attr("seconds", live.seconds)
+            _note(live, {name: inside})
+    _note(live, {"seconds": live.seconds})
+
+
+def _note(live: Live, attributes: Mapping[str, Any]) -> None:
+    """Write those attributes that are not what they were: most stay from a trial's first epoch to its last."""
+    for name, value in attributes.items():
+        if name not in live.told or live.told[name] != value:
+            live.trial.set_user_attr(name, value)
+            live.told[name] = value
 
 
 def step(live: Live) -> None:

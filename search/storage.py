@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import warnings
 from contextlib import suppress
@@ -58,7 +59,7 @@ def open_storage(run_dir: Path) -> BaseStorage:
 
 
 def repair(run_dir: Path) -> None:
-    """Cut a torn last line off the journal, which a kill or a full disk leaves; only the run's one driver may.
+    """Cut a torn end off the journal, which a kill or a full disk leaves; only the run's one driver may.
 
     It can be read as it is, but the next entry would be glued to it, and nothing after that be read.
     """
@@ -67,8 +68,20 @@ def repair(run_dir: Path) -> None:
     with (run_dir / JOURNAL).open("r+b") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1
+        while whole:
+            last = content.rfind(b"\n", 0, whole - 1) + 1
+            if _is_entry(content[last:whole]):
+                break
+            whole = last
         if whole < len(content):
             file.truncate(whole)
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def open_study(run_dir: Path, name: str, mode: str) -> optuna.Study:

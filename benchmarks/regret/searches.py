@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,7 +134,9 @@ class OurSearch:
         queue: Sequence[Proposal],
         sampling: Sampling,
         rungs: Rungs | None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
+        self._facts = dict(facts or {})  # what a worker tells with every epoch
         self._searcher = StudySearcher(folder, "search", template, queue, sampling, rungs)
         self._rungs = rungs
         self._blocks = sampling.space.blocks
@@ -153,6 +155,7 @@ class OurSearch:
     def report(self, handle: Handle, epoch: int, score: float, cost: float) -> bool:
         """Decide by the rungs, and record the epoch as the scheduler's adapter has it recorded."""
         result = {"epoch": epoch, "score": score, "train_loss": 0.0, "val_loss": 0.0, "seconds": 0.0, "cost": cost}
+        result |= self._facts
         self._last[str(handle)] = result
         number, stratum = self._searcher.place(str(handle))
         goes_on = self._rungs is None or stratum is None or self._rungs.decide(number, stratum, epoch, score)

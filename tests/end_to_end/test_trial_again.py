@@ -68,6 +68,21 @@ def test_a_trial_that_was_never_trained_points_to_the_one_that_was(tmp_path: Pat
         row_of(trials, "1")
 
 
+@pytest.mark.parametrize(
+    ("known", "there"),
+    [
+        ([], "it has none yet"),
+        (["0", "1"], r"it has 0 to 1 of the search \("),
+        (["0", "c0"], "0 to 0 .* and c0 to c0 of"),
+    ],
+)
+def test_only_trials_that_there_are_are_named(known: list[str], there: str) -> None:
+    from search.again import row_of
+
+    with pytest.raises(BadInput, match=f"no trial 'c9'.*{there}"):
+        row_of(pd.DataFrame({"trial": known}), "c9")
+
+
 def test_the_doctor_reaches_a_ray_that_runs(local_ray: None) -> None:
     found = {finding.name: finding for finding in api.doctor()}
     assert (found["ray starts"].state, found["ray starts"].about) == ("ok", "4 CPU, 0 GPU")

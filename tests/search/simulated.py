@@ -97,4 +97,5 @@ def epoch(order: Order, number: int) -> dict[str, Any]:
         assert order.progress is not None
         put(b"", checkpoint.progress(order.progress, number))
     record = {"train_loss": 1.0, "val_loss": 1.0, "seconds": 2.0, "cost": 5.0}
+    record |= {"host": "here", "threads": 1, "peak_memory_mb": float(number // 2)}  # one that changes now and then
     return {"epoch": number, "score": reached, "failure": failure, "done": done, **record}

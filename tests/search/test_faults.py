@@ -16,11 +16,22 @@ from spaces.strategy import Probe, Strategy
 RESULT = {"score": 0.5, "seconds": 1.0, "train_loss": 1.0, "val_loss": 1.0, "cost": 1.0}
 
 
+def out_of_cpu_memory() -> RuntimeError:
+    """Return what torch raises where it gets no memory: not its class for that, which is CUDA's alone."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**16)
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("error", "wanted", "told"),
     [
         (ValueError("a\nb"), Remedy.FAIL, "ValueError: a"),
         (torch.OutOfMemoryError("CUDA out of memory"), Remedy.HALVE, "OutOfMemoryError: CUDA out of memory"),
+        (out_of_cpu_memory(), Remedy.HALVE, "RuntimeError: [enforce fail at alloc_cpu.cpp"),
+        (RuntimeError("CUDA error: out of memory"), Remedy.HALVE, "RuntimeError: CUDA error: out of memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), Remedy.HALVE, "RuntimeError: CUDA error: CUBLAS"),
+        (RuntimeError("CUDA error: invalid device ordinal"), Remedy.FAIL, "RuntimeError: CUDA error: invalid"),
         (OutOfMemoryError("killed by the node"), Remedy.RETRY, "the worker died"),
         (ActorDiedError(), Remedy.RETRY, "the worker died"),
         (Lost("actor never started"), Remedy.RETRY, "the worker died"),
@@ -32,7 +43,7 @@ RESULT = {"score": 0.5, "seconds": 1.0, "train_loss": 1.0, "val_loss": 1.0, "cos
 )
 def test_an_error_has_its_remedy_and_its_words(error: Exception, wanted: Remedy, told: str) -> None:
     assert remedy(error) is wanted
-    assert reason(error) == told
+    assert reason(error).startswith(told)
 
 
 def live(what: Remedy) -> Live:

@@ -137,10 +137,13 @@ def test_after_every_event_rungs_rebuilt_from_the_journal_equal_the_live_ones(tm
     assert {trial["state"] for trial in held(tmp_path)} == {"COMPLETE", "PRUNED", "FAIL"}
 
 
-def test_a_torn_last_entry_is_cut_before_the_next_is_written(whole: tuple[Path, Space, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\n" + bytes(99) + b"\n"], ids=["torn", "ended", "zeros"])
+def test_a_torn_last_entry_is_cut_before_the_next_is_written(
+    whole: tuple[Path, Space, int], tmp_path: Path, rest: bytes
+) -> None:
     run_dir, space, budget = whole
     half = len(journal(run_dir)) // 2
-    folder = killed(run_dir, tmp_path / "killed", half, torn=journal(run_dir)[half][:17])
+    folder = killed(run_dir, tmp_path / "killed", half, torn=journal(run_dir)[half][:17] + rest)
     repair(folder)
     carry_out(folder, space, budget=budget)
     assert held(folder) == held(run_dir)

@@ -92,6 +92,27 @@ def test_a_trial_that_reached_the_last_epoch_is_complete_with_every_epoch(tmp_pa
     assert trial.user_attrs["seconds"] == 6.0
 
 
+def test_what_stays_the_same_from_epoch_to_epoch_is_written_once(tmp_path: Path) -> None:
+    facts = {"host": "here", "threads": 1, "cache": "hit", "boundary": "layer4", "certificate": "ok"}
+    journal = tmp_path / "optuna.journal"
+
+    def entries(search: StudySearcher, number: int, **more: Any) -> int:
+        before = journal.read_bytes().count(b"\n")
+        search.on_trial_result("a", epoch(number, 0.1 * number, **facts, **more))
+        return journal.read_bytes().count(b"\n") - before
+
+    search = searcher(tmp_path, queue=[Proposal(Strategy(Probe(), head_lr=1e-3), "control", 0, "control")])
+    search.suggest("a")
+    assert entries(search, 1, peak_memory_mb=1.0) == 3 + len(facts) + 1  # the numbers, the seconds so far, the step
+    assert entries(search, 2, peak_memory_mb=2.0) == 3 + 1
+    again = searcher(tmp_path)  # after a kill
+    again.suggest("a")
+    assert entries(again, 3, peak_memory_mb=2.0) == 3
+    [trial] = held(tmp_path)
+    assert {name: trial.user_attrs[name] for name in facts} == facts
+    assert (trial.user_attrs["peak_memory_mb"], trial.user_attrs["seconds"]) == (2.0, 6.0)
+
+
 def test_a_stopped_trial_is_pruned_and_never_complete(tmp_path: Path) -> None:
     search = searcher(tmp_path, budget=1)
     search.suggest("a")
