@@ -56,6 +56,11 @@ def started(key: Hashable | None, build: Callable[[], Start]) -> Start:
     return replace(kept.start, model=replace(kept.start.model, network=network))
 
 
+def forget() -> None:
+    """Keep no network any longer."""
+    _KEPT.clear()
+
+
 def stamps(files: Iterable[Path]) -> tuple[tuple[str, int, int, int], ...]:
     """Return by what a change of ``files`` shows: of each its path, its place on the disk, its size and its time."""
     found = ((file, file.stat()) for file in files if file.exists())

@@ -98,6 +98,9 @@ def test_trials_of_a_seed_read_the_weights_once(
     build(config.model_copy(update={"seed": 1}))
     assert built == [config.weights, "none", config.weights]
     assert len(pretrained._KEPT) == 1
+    pretrained.forget()
+    build(config)
+    assert built == [config.weights, "none", config.weights, config.weights]
 
 
 def test_weights_that_change_are_read_again(tmp_path: Path) -> None:
