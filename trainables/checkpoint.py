@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import random
 import re
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load, load_file, save
 from torch import nn
@@ -18,6 +16,7 @@ from trainables.files import put
 from trainables.finetuning.plan import Plan
 from trainables.remote import Place, RemotePath, SamePlace, below
 from trainables.run import Run
+from trainables.seeds import random_states, set_random_states
 
 WEIGHTS, PROGRESS = "weights.safetensors", "progress-{}.pt"
 NUMBER = re.compile(r"progress-(\d+)\.pt")
@@ -99,7 +98,7 @@ def progress_of(run: Run, epoch: int) -> dict[str, Any]:
         "epoch": epoch,
         "tensors": {name: tensor for name, tensor in run.network.state_dict().items() if name not in frozen},
         "optimizer": run.optimizer.state_dict(),
-        "random": _random_states(),
+        "random": random_states(),
         "cuda": torch.cuda.get_rng_state_all() if run.device.type == "cuda" else [],
         "anchor": [start for _, start in run.anchor.values],
     }
@@ -141,7 +140,7 @@ def load_progress(run: Run, folder: Place, epoch: int) -> int:
         for (_, start), kept in zip(run.anchor.values, state["anchor"], strict=True):
             start.copy_(kept)
     run.optimizer.load_state_dict(state["optimizer"])
-    _set_random_states(state["random"])
+    set_random_states(state["random"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
     return int(state["epoch"])
@@ -164,21 +163,3 @@ def write(tensors: dict[str, torch.Tensor], folder: SamePlace) -> SamePlace:
     # Cloned: safetensors refuses tensors that share memory, as tied embeddings do.
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     return put(save(own), below(folder, WEIGHTS))
-
-
-def _random_states() -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state(legacy=True)
-    _, words, gauss = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "python": (list(words), gauss),
-        "numpy": (str(kind), torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest),
-    }
-
-
-def _set_random_states(states: dict[str, Any]) -> None:
-    torch.set_rng_state(states["torch"].cpu())
-    words, gauss = states["python"]
-    random.setstate((random.getstate()[0], tuple(words), gauss))
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))

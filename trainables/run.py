@@ -6,7 +6,7 @@ Example: ``list(train(build(config)))``.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -29,6 +29,7 @@ from trainables.models.model import Model
 from trainables.network import declared
 from trainables.network.blocks import Block, cut, depth
 from trainables.network.call_order import call_order
+from trainables.pretrained import Start, stamps, started
 from trainables.seeds import seed_everything
 from trainables.tasks.catalogue import TASKS
 from trainables.tasks.task import Inputs, Task
@@ -141,6 +142,19 @@ def blocks_of(model: Model, task: Task) -> tuple[Block, ...]:
     return blocks
 
 
+def _start(config: TrialConfig, classes: int) -> Start:
+    model = network(config, weights=config.weights, classes=classes)
+    return Start(model, blocks_of(model, TASKS[config.task]))
+
+
+def _what_decides(config: TrialConfig, classes: int) -> Hashable | None:
+    """Return all that decides the network of a trial, values included; None where that cannot be known."""
+    files = catalogue.files(config.model, config.weights)
+    if files is None:
+        return None
+    return config.task, config.model, config.weights, config.data.image_size, classes, config.seed, stamps(files)
+
+
 def names_of(network: nn.Module) -> Names:
     """Return the names a plan is made from; call it before anything is frozen."""
     parameters = dict(network.named_parameters())
@@ -163,8 +177,8 @@ def build(config: TrialConfig, device: torch.device | None = None, team: Team = 
     task = TASKS[config.task]
     data = dataset_of(config)
     seed_everything(config.seed)
-    model = network(config, weights=config.weights, classes=len(data.classes))
-    blocks = blocks_of(model, task)
+    start = started(_what_decides(config, len(data.classes)), lambda: _start(config, len(data.classes)))
+    model, blocks = start.model, start.blocks
     strategy = from_point(config.strategy).canonical(depth(blocks))
     planned = plan(strategy, blocks, names_of(model.network), epochs=config.epochs)
     if planned.reinit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import typer
 
@@ -11,7 +12,7 @@ from search.cli.options import AsJson
 from trainables.activations import folder
 
 cache = typer.Typer(
-    help="List or clear what the frozen parts of networks computed, kept for later trials.",
+    help="List or clear what the frozen parts of networks computed, and decoded images, kept for later trials.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -42,10 +43,14 @@ def clear() -> None:
 
 
 def _line(entry: folder.Entry, now: float) -> str:
-    about = entry.about
-    samples = f"{about.get('samples')} samples of {about.get('split')}"
-    told = f"{about.get('network')} before {about.get('block')}, {samples}, {_size(entry.bytes)}"
-    return f"{entry.key[:12]}  {told}, computed in {entry.seconds:.0f} s, read {(now - entry.used) / 3600:.1f} h ago"
+    told = f"{_size(entry.bytes)}, computed in {entry.seconds:.0f} s, read {(now - entry.used) / 3600:.1f} h ago"
+    return f"{entry.key[:12]}  {_what(entry.about)}, {told}"
+
+
+def _what(about: dict[str, Any]) -> str:
+    if "decoded" in about:
+        return f"{about['samples']} {about['decoded']} of {about['image_size']} px, decoded"
+    return f"{about.get('network')} before {about.get('block')}, {about.get('samples')} samples of {about.get('split')}"
 
 
 def _size(count: int) -> str:

@@ -283,6 +283,13 @@ def test_the_cache_is_listed_and_cleared(recording: Path, tmp_path: Path) -> Non
     assert thawline("cache", "ls").stdout.startswith("0 recordings, 0 bytes of at most")
 
 
+def test_decoded_images_are_listed_with_the_recordings(recording: Path) -> None:
+    about = {"decoded": "images", "image_size": 96, "samples": 40}
+    (recording / "meta.json").write_text(json.dumps({"about": about, "bytes": 1105920, "seconds": 3.2}))
+    told = thawline("cache", "ls").stdout.splitlines()[0]
+    assert told.startswith("0123456789ab  40 images of 96 px, decoded, 1.1 MB, computed in 3 s")
+
+
 def test_the_cache_has_functions_in_python(recording: Path) -> None:
     import thawline as api
 

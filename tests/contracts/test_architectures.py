@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.architectures import build, names
 from benchmarks.contract import freezing_violations, reinit_violations
@@ -54,3 +57,18 @@ def test_every_tensor_lies_in_exactly_one_block(name: str) -> None:
     inside = [tensor for block in built.blocks for tensor in (*block.parameters, *block.buffers)]
     whole = [n for n, _ in built.network.named_parameters()] + [n for n, _ in built.network.named_buffers()]
     assert sorted(inside) == sorted(whole)
+
+
+def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_copy_has_the_same_bits_in_the_same_order_and_shares_none(name: str) -> None:
+    network = build(name).network
+    own, copied = tensors_of(network), tensors_of(deepcopy(network))
+    assert list(own) == list(copied)
+    for one, other in zip(own.values(), copied.values(), strict=True):
+        assert torch.equal(one, other)
+        assert (one.stride(), one.requires_grad) == (other.stride(), other.requires_grad)
+        assert one.data_ptr() != other.data_ptr() or not one.numel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.support.tiny_trials import BLOCKS, FULL, PROBE, TOP, TRAIN
 from trainables.network.blocks import depth
 from trainables.run import build
 
+ROOT = Path(__file__).parents[2]
 SCRATCH = FULL | {"reinit": "all"}
 ANEW = TOP | {"reinit": "top", "reinit_blocks": 1}
 
@@ -132,3 +135,16 @@ def test_a_trial_that_deals_anew_trains_on_other_samples_and_keeps_the_test_set(
             prepared = run.task.inputs(examples, run.model, run.config.data)
             assert torch.equal(part.inputs.batch(indices, run.device), prepared.batch(indices, run.device))
         assert run.part("test").ids == plain.part("test").ids
+
+
+def test_a_trial_on_images_never_imports_transformers(tmp_path: Path) -> None:
+    """It would cost a worker seconds, and hundreds of megabytes."""
+    config = tiny_trials.images(tmp_path, strategy=PROBE, epochs=1)
+    code = (
+        "import sys\nfrom trainables.config import TrialConfig\nfrom trainables.loop import train\n"
+        "from trainables.run import build\nlist(train(build(TrialConfig.model_validate_json(sys.argv[1]))))\n"
+        "print('transformers' in sys.modules)"
+    )
+    given = [sys.executable, "-c", code, config.model_dump_json()]
+    done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -32,10 +32,10 @@ WAIT_FOR_ROOM = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Entry:
-    """One recording that is whole: of one split, at one boundary of one network."""
+    """One recording that is whole: of one split, at one boundary of one network, or its images, decoded."""
 
     folder: Path
-    about: dict[str, Any]  # network, block, split and samples, in words
+    about: dict[str, Any]  # network, block, split and samples, in words; of images their size and number
     bytes: int
     seconds: float  # what it cost to compute
     used: float  # when it was last read, in seconds since 1970
@@ -140,6 +140,12 @@ def make_room(folder: Path, wanted: int, seconds: float, limit: int) -> bool:
 def unfinished(folder: Path, key: str = "") -> Iterator[Path]:
     """Yield the folders that are being written, or that a kill left."""
     yield from folder.glob(f"{key or '*'}{UNFINISHED}*")
+
+
+def being_written(folder: Path, key: str) -> Iterator[Path]:
+    """Yield what those who work on an entry are writing: it, and what they need for it, as decoded images."""
+    for part in unfinished(folder, key):
+        yield from folder.glob(f"*{UNFINISHED}{part.name.partition(UNFINISHED)[2]}")
 
 
 def size(folder: Path) -> int:

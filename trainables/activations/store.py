@@ -96,7 +96,7 @@ class Store:
         held = shelf.lock(self.folder, key)
         seen, since = -1, time.monotonic()
         while not _taken(held):
-            grown = sum(map(shelf.size, shelf.unfinished(self.folder, key)))
+            grown = sum(map(shelf.size, shelf.being_written(self.folder, key)))
             if grown != seen:
                 seen, since = grown, time.monotonic()
             elif time.monotonic() - since > self.patience:

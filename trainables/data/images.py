@@ -1,10 +1,11 @@
-"""Images as uint8 tensors of one size: decoded once, kept while they fit, normalised where they are used."""
+"""Images as uint8 tensors of one size: how they are decoded, and normalised where they are used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,9 +18,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
 from trainables.data.folders import open_image
-from trainables.data.samples import Examples
 
 Triple = tuple[float, float, float]
+DECODERS = f"pillow {version('pillow')}, torchvision {version('torchvision')}"  # they decode and resize
 
 
 @dataclass(frozen=True)
@@ -83,37 +84,6 @@ def _one(source: object, preprocessing: Preprocessing) -> Tensor:
     interpolation = InterpolationMode(preprocessing.interpolation)
     image = transforms.resize(image, [preprocessing.resize], interpolation=interpolation, antialias=True)
     return cast(Tensor, transforms.pil_to_tensor(transforms.center_crop(image, [size, size])))
-
-
-class Images:
-    """The images of a split by index: ``images[indices]`` is uint8 (b, 3, S, S).
-
-    Each is decoded when first asked for. All stay in one tensor if it fits ``budget_bytes``; if not, none is kept.
-    """
-
-    def __init__(self, examples: Examples, preprocessing: Preprocessing, budget_bytes: int = 2 * 2**30) -> None:
-        """Decode nothing yet."""
-        self.inputs = examples.inputs
-        self.preprocessing = preprocessing
-        size = preprocessing.image_size
-        self._kept: Tensor | None = None
-        if len(examples) * 3 * size * size <= budget_bytes:
-            self._kept = torch.empty((len(examples), 3, size, size), dtype=torch.uint8)
-        self._decoded = torch.zeros(len(examples), dtype=torch.bool)
-
-    def __len__(self) -> int:
-        """Count the images."""
-        return len(self.inputs)
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        """Return the images at ``indices``, a LongTensor, in that order."""
-        if self._kept is None:
-            return decode([self.inputs[i] for i in indices.tolist()], self.preprocessing)
-        new = torch.unique(indices[~self._decoded[indices]])
-        if len(new):
-            self._kept[new] = decode([self.inputs[i] for i in new.tolist()], self.preprocessing)
-            self._decoded[new] = True
-        return self._kept[indices]
 
 
 def normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:

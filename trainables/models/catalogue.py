@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from spaces.errors import BadInput
 from trainables.models.model import Model
@@ -63,6 +64,23 @@ def modality_of(spec: str) -> str:
     """Return the kind of data that the model ``spec`` takes; one's own network takes images."""
     kind, _, _ = spec.partition(":")
     return KINDS[kind][1] if kind in KINDS else "image"
+
+
+def files(spec: str, weights: str) -> tuple[Path, ...] | None:
+    """Return the files that a network and its weights are read from; None for a function of one's own.
+
+    Such a function may build another network each time. What a library downloads does not change under its name.
+    """
+    kind, _, name = spec.partition(":")
+    if kind not in KINDS:
+        return None
+    given = () if weights in ("default", "none") else (Path(weights),)
+    if kind == "torchvision":
+        return given
+    from trainables.models import text
+
+    folder = Path(text.package_folder(name) if kind == "package" else name)
+    return (*given, *sorted(each for each in folder.iterdir() if each.is_file())) if folder.is_dir() else given
 
 
 def build(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from typing import Literal
 
 import torch
@@ -13,14 +12,13 @@ import xxhash
 from torch import nn
 
 from trainables.config import DataConfig
-from trainables.data.images import Images, Preprocessing, normalise
+from trainables.data.decoded import Images
+from trainables.data.images import DECODERS, Preprocessing, normalise
 from trainables.data.samples import contents_of
 from trainables.data.source import Examples
 from trainables.data.views import View, seen
 from trainables.models.model import Model
 from trainables.tasks.task import Inputs, Task
-
-DECODERS = f"pillow {version('pillow')}, torchvision {version('torchvision')}"  # they decode and resize
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,24 @@ def test_of_two_that_come_at_once_one_builds_and_the_other_waits_and_reads(cache
     assert (cache.parent / "builds").read_text() == "x"
 
 
+NEEDS_MORE = (
+    "def first(path):\n    path.mkdir()\n    with open(path / '0', 'wb', buffering=0) as file:\n"
+    "        for _ in range(30):\n            file.write(b'x')\n            time.sleep(0.05)\n"
+    "    (path / '0').unlink()\n    path.rmdir()\n    return fill(path)\n"
+    "def both(path):\n    path.mkdir()\n    print('here', flush=True)\n"
+    "    store.open_or_build('images', 100, 1.0, first)\n    path.rmdir()\n    return fill(path)\n"
+    "store.open_or_build('k', 100, 1.0, both)"
+)
+
+
+def test_a_builder_that_first_writes_what_it_needs_gets_on(store: Store, cache: Path) -> None:
+    other = process(cache, NEEDS_MORE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "here\n"
+    assert not built(store)  # waited for three times as long as one that does nothing is
+    assert other.wait() == 0
+
+
 def test_a_builder_that_fails_leaves_nothing_and_its_error_is_its_own(store: Store, cache: Path) -> None:
     def fails(path: Path) -> Meta:
         fill(path)

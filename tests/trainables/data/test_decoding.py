@@ -12,7 +12,8 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from trainables.data.images import Images, Preprocessing, decode, normalise
+from trainables.data.decoded import Images
+from trainables.data.images import Preprocessing, decode, normalise
 from trainables.data.samples import Examples
 
 SMALL = Preprocessing(image_size=8, resize=10, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5))
