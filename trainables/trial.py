@@ -11,6 +11,8 @@ import torch
 from ray import tune
 
 from trainables import devices
+from trainables.config import TrialConfig
+from trainables.micro_batch import step_bytes
 from trainables.order import Order, Result, measure_test, results
 
 
@@ -46,6 +48,18 @@ def open_test(orders: list[dict[str, Any]]) -> list[float]:
     """
     device = assigned()
     return [measure_test(order, device) for order in map(Order.read, orders)]
+
+
+def step_on_gpu(config: dict[str, Any]) -> tuple[int | None, int]:
+    """Return the bytes of a GPU that a step of a trial takes, None where it does not fit, and those it could take.
+
+    Raises:
+        RuntimeError: Ray assigned a GPU that torch does not see.
+    """
+    device = assigned()
+    if device.type == "cpu":
+        raise RuntimeError("torch sees no GPU where Ray has one")
+    return step_bytes(TrialConfig(**config), device), devices.usable_memory(device)
 
 
 def assigned() -> torch.device:
