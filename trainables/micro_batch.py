@@ -90,8 +90,8 @@ def step_bytes(config: TrialConfig, device: torch.device) -> int | None:
 
 def _step(run: Run, rows: torch.Tensor, logits: Logits, *, added_up: bool) -> None:
     trained = [parameter for parameter in run.network.parameters() if parameter.requires_grad]
-    to_come = 0 if run.optimizer.state else STATES[run.config.optimizer]
-    kept = [torch.empty_like(each) for each in trained for _ in range(to_come)]
+    new = [each for each in trained if each not in run.optimizer.state]
+    kept = [torch.empty_like(each) for each in new for _ in range(STATES[run.config.optimizer])]
     for parameter in trained if added_up else ():
         parameter.grad = torch.zeros_like(parameter)
     labels = run.part("train").labels[rows].to(run.device)

@@ -190,3 +190,20 @@ def test_tensors_get_a_share_without_the_context_of_their_process() -> None:
     assert share_of_tensors(0.25, total) == pytest.approx(3 / 16)
     assert share_of_tensors(0.5, total) == pytest.approx(7 / 16)
     assert share_of_tensors(0.25, 4 * 2**30) == 0.125  # a GPU so small that nothing would be left
+
+
+def test_room_is_kept_for_what_the_optimiser_does_not_hold_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = build(tiny_trials.images(tmp_path, strategy=TOP))
+    trained = {parameter.shape for parameter in run.network.parameters() if parameter.requires_grad}
+    held: list[torch.Tensor] = []
+    empty = torch.empty_like
+    monkeypatch.setattr(torch, "empty_like", lambda tensor: (held.append(tensor), empty(tensor))[1])
+    step_fits(run, torch.arange(8), whole(run), added_up=False)
+    assert len(held) == 2 * len([each for each in run.network.parameters() if each.requires_grad])
+    assert {each.shape for each in held} == trained
+    for parameter in run.network.parameters():
+        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+    run.optimizer.step()
+    held.clear()
+    step_fits(run, torch.arange(8), whole(run), added_up=False)
+    assert held == []

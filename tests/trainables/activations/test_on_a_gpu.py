@@ -31,6 +31,8 @@ HUNGRY = """
 class Hungry(Net):
     def forward(self, x):
         seen = super().forward(x)
+        if not torch.is_grad_enabled():
+            return seen
         large = seen.sum(1, keepdim=True) * torch.ones(1, 2**23, device=x.device) * 1e-3
         return seen + large.exp().mean(1, keepdim=True)
 
