@@ -19,12 +19,19 @@ from trainables.activations.key import structure
 from trainables.activations.prefix import recipe_of
 from trainables.activations.record import Recipe
 from trainables.config import DataConfig, Limit, TrialConfig
+from trainables.devices import settled
 from trainables.finetuning.plan import frozen_prefix
 from trainables.loop import Epoch, train
 from trainables.network.blocks import depth
 from trainables.run import Run, build
 
 VAL_SHARE = 0.25
+CPU = torch.device("cpu")
+CLOCKS = {"cpu": "CPU-s", "cuda": "s"}  # what is measured where, as a row says it
+
+
+class NotCached(RuntimeError):
+    """A trial that was to read the cache computed instead; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -101,34 +108,43 @@ def one_thread() -> Iterator[None]:
 class Times:
     """Medians over epochs that alternated with those of the other training."""
 
-    cpu: float  # seconds
+    own: float  # seconds of the CPU, or of the GPU
     wall: float
 
 
-def alternating(subject: Subject, blocks: int, rounds: int, folder: Path) -> tuple[Times, Times]:
-    """Return what an epoch takes uncached and cached, validation included, the first of each left out."""
+def alternating(
+    subject: Subject, blocks: int, rounds: int, folder: Path, device: torch.device = CPU
+) -> tuple[Times, Times]:
+    """Return what an epoch takes uncached and cached, validation included, the first of each left out.
+
+    Raises:
+        NotCached: the cache was not used.
+    """
     config = subject.config(blocks, rounds + 1)
     trainings: list[Iterator[Epoch]] = []
     for place in (None, folder):
         with cache_in(place):
             # Nothing stops these in between, so that nothing is proven before the last epoch, as in a study's trial.
-            trainings.append(train(build(config), ends=()))
+            trainings.append(train(build(config, device), ends=()))
             caching = next(trainings[-1]).caching
         if (caching.cache == "off") != (place is None):
-            raise RuntimeError(f"{subject.name}, {blocks} blocks: {caching.cache_reason}")
+            raise NotCached(f"{subject.name}, {blocks} blocks: {caching.cache_reason}")
     found: list[list[tuple[float, float]]] = [[], []]
     for _ in range(rounds):
         for training, times in zip(trainings, found, strict=True):
-            times.append(seconds(lambda training=training: next(training)))  # type: ignore[misc]
-    one, other = (Times(median(cpu for cpu, _ in times), median(wall for _, wall in times)) for times in found)
+            times.append(seconds(lambda training=training: next(training), device))  # type: ignore[misc]
+    one, other = (Times(median(own for own, _ in times), median(wall for _, wall in times)) for times in found)
     return one, other
 
 
-def seconds(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the CPU-seconds and wall seconds that ``work`` takes."""
+def seconds(work: Callable[[], object], device: torch.device = CPU) -> tuple[float, float]:
+    """Return the CPU-seconds and wall seconds that ``work`` takes; on a GPU, those until it is done, for both."""
+    settled(device)
     cpu, wall = time.process_time(), time.perf_counter()
     work()
-    return time.process_time() - cpu, time.perf_counter() - wall
+    settled(device)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return (cpu if device.type == "cpu" else wall), wall
 
 
 def recipe(run: Run) -> Recipe:

@@ -114,10 +114,13 @@ def attributes_of(run_dir: Path, label: str) -> Mapping[str, Any]:
 
 
 def parts_of(kept: Mapping[str, Any]) -> int:
-    """Return the parts its batches were divided into: by its workers, and again after the trial ran out of memory."""
+    """Return the parts its batches were divided into: by its workers, by a GPU's memory, or after that ran out."""
     from search.record import COMPUTING, RETRIED
 
-    return int(kept.get(RETRIED, {}).get("accumulate", 1)) * int(kept.get(COMPUTING, {}).get("workers", 1))
+    told = int(kept.get(RETRIED, {}).get("accumulate", 1)) * int(kept.get(COMPUTING, {}).get("workers", 1))
+    if "micro_batch" not in kept:
+        return told
+    return max(told, math.ceil(int(kept["strategy"]["batch_size"]) / int(kept["micro_batch"])))
 
 
 def row_of(trials: pd.DataFrame, label: str) -> pd.Series[Any]:

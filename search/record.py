@@ -22,7 +22,7 @@ from spaces.strata import stratum
 
 ATTRIBUTES = (
     *("peak_memory_mb", "trainable_params", "total_params", "certificate", "host", "threads"),
-    *("boundary", "cache", "cache_reason"),
+    *("boundary", "cache", "cache_reason", "micro_batch"),
 )
 CHANGE, COMPUTING = "weight_change", "computing"
 NESTED = (CHANGE, COMPUTING)  # Tune hands on nested values under joined names

@@ -185,10 +185,11 @@ def interruptible(folder: Path) -> Iterator[None]:
 
 def _carry_out(setup: Setup) -> None:
     from search import confirm
-    from search.tuner import cluster, machines_told, slots
+    from search.tuner import cluster, machines_told, slots  # first: sets what Ray reads when it is imported
+    from search.sharing import gpu_share  # isort: skip
 
     with cluster():
-        room = slots(setup.config.resources)
+        room = slots(setup.config.resources, gpu_share(setup))
         setup.progress.workers = room.concurrent
         with machines_told(room, setup.progress):
             _search(setup, room)

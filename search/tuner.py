@@ -106,10 +106,11 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
-def slots(wanted: ResourcesConfig) -> Slots:
+def slots(wanted: ResourcesConfig, share: float = 1.0) -> Slots:
     """Return the slots of the connected cluster, with those of machines that its autoscaler may start.
 
-    CPUs that no further trial would use go to those that run. The workers of one trial may lie on several machines.
+    ``share`` is the part of a GPU that a trial gets where ``gpus_per_trial`` is auto and there are GPUs. CPUs that no
+    further trial would use go to those that run. The workers of one trial may lie on several machines.
 
     Raises:
         StudyFailed: one worker asks for more than any machine has, or a trial for more workers than there is room for.
@@ -117,7 +118,7 @@ def slots(wanted: ResourcesConfig) -> Slots:
     workers = wanted.workers_per_trial
     there, coming = growth.up(ray.nodes()), growth.planned()
     has_gpu = any(machine.gpus for machine in (*there, *coming))
-    per_trial = wanted.gpus_per_trial if wanted.gpus_per_trial != "auto" else (1.0 if has_gpu else 0.0)
+    per_trial = wanted.gpus_per_trial if wanted.gpus_per_trial != "auto" else (share if has_gpu else 0.0)
     one = Machine(wanted.cpus_per_trial, per_trial)
     machines = growth.expected(there, coming, None if wanted.nodes == "auto" else wanted.nodes, one)
     places = sum(machine.fits(*one) for machine in machines)

@@ -69,20 +69,21 @@ def train_heads(
 ) -> Heads:
     """Train every head on ``features`` (n, width) and ``labels`` (n,), as a trial trains its own.
 
-    AdamW without decay on biases, warm-up and cosine, each head's gradient clipped at norm 1. All see the
-    samples in the same order, which ``order`` seeds: that is what one product for all of them takes.
+    Where the features lie: AdamW without decay on biases, warm-up and cosine, each head's gradient clipped at norm 1.
+    All see the samples in the same order, which ``order`` seeds: that is what one product for all of them takes.
     """
-    count, width = len(heads), features.shape[1]
+    count, width, device = len(heads), features.shape[1], features.device
     start = initial(heads, classes, width)
-    weights = _Adam(start.weights.view(count * classes, width))
-    biases = _Adam(start.biases.view(-1, 1))
-    lr = torch.tensor([head.lr for head in heads]).repeat_interleave(classes).unsqueeze(1)
-    decay = torch.tensor([head.weight_decay for head in heads]).repeat_interleave(classes).unsqueeze(1)
+    weights = _Adam(start.weights.to(device).view(count * classes, width))
+    biases = _Adam(start.biases.to(device).view(-1, 1))
+    lr = torch.tensor([head.lr for head in heads], device=device).repeat_interleave(classes).unsqueeze(1)
+    decay = torch.tensor([head.weight_decay for head in heads], device=device).repeat_interleave(classes).unsqueeze(1)
     none = torch.zeros_like(decay)
     steps = epochs * batch_count(len(labels), batch_size)
     step = 0
     for epoch in range(1, epochs + 1):
         for rows in batches(len(labels), batch_size, seed=order, epoch=epoch):
+            rows = rows.to(device)
             x, y = features.index_select(0, rows), labels.index_select(0, rows)
             logits = torch.addmm(biases.values.view(-1), x, weights.values.T)
             slope = _slope(logits.view(len(rows), count, classes), y)
@@ -113,7 +114,7 @@ class _Adam:
 def _slope(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the gradient of the mean cross-entropy by the logits (b, N, classes), shape (b, N · classes)."""
     slope = logits.softmax(2)
-    slope[torch.arange(len(labels)), :, labels] -= 1
+    slope[torch.arange(len(labels), device=labels.device), :, labels] -= 1
     return slope.div_(len(labels)).flatten(1)
 
 

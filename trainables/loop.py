@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from trainables import micro_batch
 from trainables.activations.prefix import Caching, Source, source, together
 from trainables.data.loaders import batch_count, batches
 from trainables.data.views import View, view_of
-from trainables.devices import autocast
+from trainables.devices import autocast, has_own_memory
 from trainables.evaluate import Logits, evaluate
 from trainables.finetuning.apply import freeze
 from trainables.finetuning.certificate import certificate
@@ -41,6 +42,7 @@ class Epoch:
     cost: float  # forward passes of the whole network, see `cost`
     certificate: str | None  # of the trial so far: ok, broken, none where nothing was frozen; None where not proven now
     caching: Caching
+    micro_batch: int | None = None  # samples at once, where it was found by the device's memory
     failure: str | None = None
     predictions: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)  # on validation
 
@@ -53,7 +55,8 @@ def train(run: Run, *, after: int = 0, ends: Collection[int] | None = None) -> I
 
     The same for every trial: 10 % warm-up, then cosine to 0 over all epochs whether or not the
     caller stops earlier; gradient norm clipped at 1. A run whose progress was loaded goes on
-    ``after`` the epochs it has behind it.
+    ``after`` the epochs it has behind it. Where the device has a memory of its own, each phase
+    divides its batches until a step fits.
     """
     part = run.part("train")
     per_epoch = batch_count(len(part.labels), run.strategy.batch_size)
@@ -68,11 +71,15 @@ def train(run: Run, *, after: int = 0, ends: Collection[int] | None = None) -> I
         if phase is not entered:
             freeze(run.network, phase)
             before, entered, sources = certificate(run.network, phase), phase, {}
+            at_once: int | None = None
         view = view_of(run.config.data, seed=run.config.seed, epoch=epoch)
         if view not in sources:
             sources[view] = source(run, phase, _epochs_of(run, phase), view=view)
             told.append((epoch, _told(run.team, sources[view].caching)))
         here = sources[view]
+        if at_once is None and has_own_memory(run.device):
+            run = micro_batch.divided(run, here.logits)
+            at_once = micro_batch.samples_at_once(run)
         if run.team.size > 1:  # what each worker drew before depends on its share
             seed_everything(run.team.seed(run.config.seed, epoch))
         run.network.train()
@@ -85,7 +92,7 @@ def train(run: Run, *, after: int = 0, ends: Collection[int] | None = None) -> I
         run.team.average(_statistics(run, phase))
         due = ends is None or epoch in ends or epoch == _end(run, phase)
         record = _record(run, epoch, losses, before, started, here.logits, together(begins, told), due=due)
-        yield record
+        yield replace(record, micro_batch=at_once)
         if record.failure:
             return
 

@@ -102,8 +102,9 @@ def _write_predictions(run: Run, split: Split, predicted: list[int], folder: Pla
 
 def _result(epoch: Epoch) -> Result:
     plain: Result = {name: value for name, value in asdict(epoch).items() if name not in ("predictions", "caching")}
-    if epoch.certificate is None:  # what the last proof said stands
-        del plain["certificate"]
+    for name in ("certificate", "micro_batch"):
+        if plain[name] is None:  # what the last proof said stands; nothing was divided
+            del plain[name]
     return plain | asdict(epoch.caching)
 
 

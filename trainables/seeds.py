@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -34,3 +36,14 @@ def set_random_states(states: dict[str, Any]) -> None:
     random.setstate((random.getstate()[0], tuple(words), gauss))
     kind, keys, *rest = states["numpy"]
     np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))
+
+
+@contextmanager
+def nothing_drawn(device: torch.device) -> Iterator[None]:
+    """Give Python, NumPy, and torch on the CPU and on ``device`` their random states back afterwards."""
+    before = random_states()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            set_random_states(before)

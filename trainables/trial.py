@@ -11,6 +11,8 @@ import torch
 from ray import tune
 
 from trainables import devices
+from trainables.config import TrialConfig
+from trainables.micro_batch import step_bytes
 from trainables.order import Order, Result, measure_test, results
 
 
@@ -19,7 +21,7 @@ class StrategyTrial(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the order; the network is built with the first step, where an error belongs to the trial."""
-        self._results: Iterator[Result] = results(Order.read(config), devices.choose(len(ray.get_gpu_ids())))
+        self._results: Iterator[Result] = results(Order.read(config), assigned())
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Forget the finished trial and take the next order."""
@@ -44,8 +46,33 @@ def open_test(orders: list[dict[str, Any]]) -> list[float]:
 
     Predictions are written beside each trial's weights.
     """
-    device = devices.choose(len(ray.get_gpu_ids()))
+    device = assigned()
     return [measure_test(order, device) for order in map(Order.read, orders)]
+
+
+def step_on_gpu(config: dict[str, Any]) -> tuple[int | None, int]:
+    """Return the bytes of a GPU that a step of a trial takes, None where it does not fit, and those it could take.
+
+    Raises:
+        RuntimeError: Ray assigned a GPU that torch does not see.
+    """
+    device = assigned()
+    if device.type == "cpu":
+        raise RuntimeError("torch sees no GPU where Ray has one")
+    return step_bytes(TrialConfig(**config), device), devices.usable_memory(device)
+
+
+def assigned() -> torch.device:
+    """Return where this worker computes; of a GPU that it shares it takes no more memory than its part."""
+    share = gpus()
+    device = devices.choose(share)
+    devices.cap_memory(device, share)
+    return device
+
+
+def gpus() -> float:
+    """Return how many GPUs Ray assigned to this worker, or which part of one: `ray.get_gpu_ids` only counts them."""
+    return float(ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
 
 
 def forget() -> None:

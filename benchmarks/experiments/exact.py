@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.frozen import MINILM, MIXED, RESNET, Subject, cache_in, one_thread
+from benchmarks.frozen import CPU, MINILM, MIXED, RESNET, Subject, cache_in, one_thread
 from benchmarks.row import Row, at_most
 from trainables.activations.prefix import source
 from trainables.data.loaders import batches
@@ -20,6 +20,7 @@ from trainables.evaluate import whole
 from trainables.network.calls import evaluating
 from trainables.run import build
 
+DEVICES = ("cpu", "cuda")
 DEPTHS = {"probe": 0, "2 blocks": 2}
 EQUAL, OTHER = 32, 20
 KINDS = (  # batch size, how it is stored, goal
@@ -30,11 +31,12 @@ KINDS = (  # batch size, how it is stored, goal
 SUBJECTS = (RESNET, MINILM, MIXED)
 
 
-def rows() -> list[Row]:
-    """Compare every network at two depths, in three ways."""
+def rows(device: str = "cpu") -> list[Row]:
+    """Compare every network at two depths, in three ways; on a GPU too in 32 bits."""
+    place = torch.device(device)
     with one_thread(), tempfile.TemporaryDirectory() as folder:
         return [
-            row(subject, name, size, stored, goal, Path(folder))
+            row(subject, name, size, stored, goal, Path(folder), place)
             for subject in SUBJECTS
             for name in DEPTHS
             for size, stored, goal in KINDS
@@ -42,9 +44,12 @@ def rows() -> list[Row]:
 
 
 @torch.no_grad()
-def row(subject: Subject, name: str, size: int, stored: str, goal: float, folder: Path) -> Row:
+def row(
+    subject: Subject, name: str, size: int, stored: str, goal: float, folder: Path, device: torch.device = CPU
+) -> Row:
     """Return the largest difference over an epoch of shuffled batches of ``size``."""
-    run = build(replace(subject, batch_size=size).config(DEPTHS[name], 4, activations=stored))
+    config = replace(subject, batch_size=size).config(DEPTHS[name], 4, activations=stored, precision="fp32")
+    run = build(config, device)
     with cache_in(folder):
         found = source(run, run.plan.phase(0), 4)
     if found.caching.cache == "off":

@@ -20,13 +20,13 @@ from spaces.strategy import Strategy, from_point
 TRIAL_COLUMNS = (
     *("trial", "stage", "state", "reason", "stratum", "key", *DIMENSION_NAMES, "seed", "epochs", "score", "seconds"),
     *("peak_memory_mb", "trainable_params", "total_params", "boundary", "cache", "cache_reason", "certificate", "host"),
-    *("role", "strategy", "cost", "reused_of", "test_score"),
+    *("role", "strategy", "cost", "reused_of", "test_score", "micro_batch"),
 )
 EPOCH_COLUMNS = ("trial", "stage", "epoch", "train_loss", "val_loss", "score", "seconds", "cost")
 CHANGE_COLUMNS = ("trial", "block", "change")
 EPOCH = "epoch/"
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-WHOLE = ("seed", "epochs", "trainable_params", "total_params", "boundary", "epoch", "rank", "seeds")
+WHOLE = ("seed", "epochs", "trainable_params", "total_params", "boundary", "micro_batch", "epoch", "rank", "seeds")
 WORDS = (
     *("trial", "stage", "state", "reason", "stratum", "key", "cache", "cache_reason", "certificate", "host"),
     *("role", "strategy", "reused_of"),

@@ -37,6 +37,46 @@ def test_the_result_file_holds_name_machine_and_rows(counting):
     assert [row["ok"] for row in rows] == [True, False]
 
 
+@pytest.fixture
+def on_a_gpu(counting, tmp_path, monkeypatch):
+    """One more experiment, which runs on a GPU too; torch sees one."""
+    (tmp_path / "placed.py").write_text(
+        "from benchmarks.row import at_most\n"
+        "DEVICES = ('cpu', 'cuda')\n"
+        "def rows(device='cpu'):\n"
+        "    return [at_most(device, 1.0, 2, unit='s', note='')]\n"
+    )
+    monkeypatch.setattr(run, "_sees_cuda", lambda: True)
+    monkeypatch.setattr(run, "_gpu", lambda: "Some GPU")
+    return counting
+
+
+def test_what_a_gpu_measures_has_a_file_of_its_own(on_a_gpu):
+    assert run.main(["placed"]) == run.main(["placed", "--device", "cuda"]) == 0
+    cpu, gpu = (json.loads((on_a_gpu / f"{name}.json").read_text()) for name in ("placed", "placed-cuda"))
+    assert (cpu["name"], gpu["name"]) == ("placed", "placed-cuda")
+    assert gpu["machine"] == cpu["machine"] + ", Some GPU"
+    assert [each["rows"][0]["metric"] for each in (cpu, gpu)] == ["cpu", "cuda"]
+
+
+def test_without_names_a_gpu_measures_what_it_can(on_a_gpu, capsys):
+    assert run.main(["--device", "cuda"]) == 0
+    assert [path.name for path in on_a_gpu.iterdir()] == ["placed-cuda.json"]
+    assert capsys.readouterr().out.startswith("placed\n")
+
+
+def test_what_a_gpu_cannot_measure_is_refused_in_a_sentence(on_a_gpu, capsys):
+    assert run.main(["placed", "counting", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == "counting cannot be measured on a GPU; --device cuda takes: placed\n"
+    assert not on_a_gpu.exists()
+
+
+def test_without_a_gpu_one_sentence_says_so(on_a_gpu, monkeypatch, capsys):
+    monkeypatch.setattr(run, "_sees_cuda", lambda: False)
+    assert run.main(["placed", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == "--device cuda: torch sees no GPU here; leave it out to measure the CPU\n"
+
+
 def test_a_missed_goal_is_shown_and_an_unknown_name_is_refused(counting, capsys):
     assert run.main(["nothing"]) == 2
     assert "there are: counting" in capsys.readouterr().err

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.experiments import breakeven, exact, fusion, layout, prefix, warm
+from benchmarks.experiments import bf16, breakeven, exact, fusion, layout, prefix, warm
 from benchmarks.experiments.checkpoint import measured as checkpoint_rows
 from benchmarks.frozen import Subject, cache_in, most
+from trainables.activations import worth
 from trainables.models.vision import CHANNELS_LAST_FROM
 from trainables.run import build
 
@@ -93,3 +94,23 @@ def test_the_cache_s_folder_is_set_for_a_while_and_put_back(tmp_path: Path, monk
     with cache_in(tmp_path / "other"):
         assert location() == tmp_path / "other" / "thawline" / "activations"
     assert location() == before
+
+
+@pytest.mark.gpu
+def test_the_speed_of_a_gpu_is_measured_too(tmp_path: Path) -> None:
+    cuda = torch.device("cuda")
+    assert prefix.row(SMALL, "probe", 0, tmp_path, rounds=1, device=cuda)["value"] > 0
+    assert breakeven.row(SMALL, "1 block", 1, tmp_path, rounds=1, builds=1, device=cuda)["note"]
+    assert bf16.step(SMALL, 1, cuda)["value"] > 0
+    assert fusion.measured(8, rounds=1, device=cuda)[1]["ok"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("size", "stored", "goal"), exact.KINDS)
+def test_the_cache_is_as_exact_on_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, stored: str, goal: float
+) -> None:
+    monkeypatch.setattr(worth, "SPEEDS", {"cpu": worth.Speed(operations=1, read=1e15, written=1e15, call=0)})
+    row = exact.row(SMALL, "2 blocks", size, stored, goal, tmp_path, torch.device("cuda"))
+    bound = 0.0 if goal == 0 else 1e-2  # convolutions round to TF32
+    assert row["value"] <= bound, row

@@ -66,3 +66,12 @@ def test_no_random_number_of_the_process_is_drawn(samples) -> None:
     before = torch.get_rng_state()
     together(samples, HEADS)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["meta", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_heads_are_trained_where_the_features_lie(samples, name: str) -> None:
+    features, labels = (each.to(name) for each in samples)
+    found = together((features, labels), HEADS)
+    assert found.weights.device.type == found.predictions(features).device.type == name
+    if name == "cuda":
+        assert torch.allclose(found.weights.cpu(), together(samples, HEADS).weights, atol=1e-4)

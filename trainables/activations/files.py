@@ -1,7 +1,8 @@
 """Recorded tensors as files: how each lies there, how it is written batch by batch, how rows of it are read.
 
 One file a tensor, sample after sample. What grows with the text's length is stored without its padding
-and padded anew when it is read. A map is copy-on-write, and what is read from it is a fresh batch.
+and padded anew when it is read. A map is copy-on-write, and what is read from it is a fresh batch. The whole
+may be moved to a device instead, and batches are gathered there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from trainables.network.recording import Stored
 
 LENGTHS = "lengths"
 
+CPU = torch.device("cpu")
 Side = Literal["right", "left"]
 
 
@@ -61,20 +63,21 @@ class Meta:
 
 @dataclass(frozen=True)
 class Kept:
-    """An entry, mapped."""
+    """An entry, mapped; or read once into the memory of another ``place``."""
 
     folder: Path
     meta: Meta
+    place: torch.device = CPU
 
     def hold(self) -> None:
-        """Map every file: what another process deletes from now on stays readable here."""
+        """Map or read every file: what another process deletes from now on stays readable here."""
         if self.meta.lengths:
             _ = self._spans
         _ = self._data
 
     def take(self, rows: torch.Tensor, width: int | None, device: torch.device) -> Stored:
         """Return the samples at ``rows``, padded to ``width`` where their length varies, by the leaves' keys."""
-        taken = {}
+        taken, rows = {}, rows.to(self.place)
         for number, form in enumerate(self.meta.forms):
             data = self._data[number]
             if form.ragged:
@@ -97,6 +100,7 @@ class Kept:
     def _spans(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Length and first position of every sample."""
         lengths = torch.from_file(str(self.folder / LENGTHS), size=self.meta.samples, dtype=torch.int64)
+        lengths = lengths.to(self.place)
         return lengths, lengths.cumsum(0) - lengths
 
     @cached_property
@@ -108,7 +112,7 @@ class Kept:
         size = first * math.prod(form.shape)
         # Not shared: a copy-on-write map. Writing into a read-only one would kill the process.
         data = torch.from_file(str(self.folder / str(number)), shared=False, size=size, dtype=_dtype(form.kept))
-        return data.view(first, *form.shape)
+        return data.view(first, *form.shape).to(self.place)
 
 
 class Writer:
@@ -170,7 +174,7 @@ class Writer:
 def _places(width: int, lengths: torch.Tensor, side: Side) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the place within its text of every position of a padded batch, and whether it is one; both (b, width)."""
     ends = lengths.unsqueeze(1)
-    place = torch.arange(width) - (width - ends if side == "left" else torch.zeros_like(ends))
+    place = torch.arange(width, device=lengths.device) - (width - ends if side == "left" else torch.zeros_like(ends))
     return place, (place >= 0) & (place < ends)
 
 

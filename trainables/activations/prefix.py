@@ -14,13 +14,14 @@ import torch
 from trainables.activations import folder, worth
 from trainables.activations.files import Kept, Unavailable
 from trainables.activations.key import key, structure, weights
+from trainables.activations.nearness import near
 from trainables.activations.record import Recipe, fill, forms_of, width
 from trainables.activations.replay import Rest, difference, rows_to_check
 from trainables.activations.store import Store
 from trainables.config import Split
 from trainables.data.loaders import batches
 from trainables.data.views import View
-from trainables.devices import autocast
+from trainables.devices import autocast, spare_memory
 from trainables.evaluate import Logits, whole
 from trainables.finetuning.plan import Phase, frozen_prefix
 from trainables.network.boundary import Refused, plan_boundary
@@ -129,12 +130,13 @@ def _rest(run: Run, index: int, epochs: int, parts: dict[Split, Part]) -> tuple[
             "split": split,
             "samples": len(part.labels),
         }
-        kept[split], new = store.open_or_build(
+        found, new = store.open_or_build(
             key(run, recipe.boundary, split, part, shape=shape, values=values),
             int(use.bytes * len(part.labels)),
             share * verdict.seconds,
             lambda place, split=split, part=part, about=about: fill(run, recipe, split, part, about, place),  # type: ignore[misc]
         )
+        kept[split] = near(found, run.device, spare_memory(run.device))
         built |= new
     rest = Rest(run, recipe.boundary, kept, parts, recipe.tail)
     _check(run, rest, next(iter(parts)))

@@ -12,7 +12,7 @@ from trainables.activations.files import Kept
 from trainables.activations.record import width
 from trainables.config import Split
 from trainables.data.loaders import in_order
-from trainables.devices import autocast
+from trainables.devices import autocast, rounds_coarsely
 from trainables.network.calls import evaluating
 from trainables.network.recording import Boundary, finish, replay
 from trainables.run import Part, Run
@@ -57,6 +57,8 @@ def difference(rest: Rest, split: Split, rows: torch.Tensor) -> str | None:
         whole = run.task.forward(run.network, part.inputs.batch(rows, run.device))
         again = rest(split, rows)
     tolerance = max(_tolerance(kept) for kept in rest.kept.values())
+    if rounds_coarsely(run.device):  # TF32 has as many digits as float16
+        tolerance = max(tolerance, TOLERANCES[torch.float16])
     spread, largest = float((whole.amax(0) - whole.amin(0)).max()), float(whole.abs().max())
     # What is stored, or computed, in half the bits is held against the logits themselves: it rounds what all share.
     scale = spread if tolerance == TOLERANCES[torch.float32] else largest
