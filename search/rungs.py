@@ -46,14 +46,14 @@ class Rungs:
     def milestones(self, stratum: str) -> tuple[int, ...]:
         """Return the epochs at which trials are compared: grace, times reduction, and so on.
 
-        Delayed strategies begin to show what they can do only after their probe phase.
+        Delayed strategies begin to show what they can do only after their probe phase and half of grace.
         """
-        waited = self.probe if stratum == DELAYED else 0
-        found, milestone = [], self.grace
-        while waited + milestone < self.epochs:
-            found.append(waited + milestone)
+        waited = self.probe + max(1, self.grace // 2) if stratum == DELAYED else 0
+        found, milestone = set(), self.grace
+        while max(milestone, waited) < self.epochs:
+            found.add(max(milestone, waited))
             milestone *= self.reduction
-        return tuple(found)
+        return tuple(sorted(found))
 
     def rung(self, stratum: str, epoch: int) -> int | None:
         """Return the number of the rung at ``epoch``, from 1, or None between rungs."""

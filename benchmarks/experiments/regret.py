@@ -5,7 +5,7 @@ the compute of one full pass over the table is spent; its note has the other sha
 search trains counts, our controls included. Each search chooses as its own users do: Ray's by the best
 last score of any training (`get_best_result`), ours as its finalists are chosen. A row that names
 another way to choose shows how much of the difference is due to that. What our own choices were tuned
-by, other samplers and first rungs, has rows with fewer replays, on the tables that were tuned on.
+by, other samplers and rungs, has rows with fewer replays, on the tables that were tuned on.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import geometric_mean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,14 @@ from numpy.typing import NDArray
 from benchmarks.kept import Kept
 from benchmarks.regret.build import TABLES, names
 from benchmarks.regret.replay import Choose, Search, Table, best_last, best_settled, read, regrets
-from benchmarks.regret.searches import OurSearch, RandomSearch, StockSearch, rule_points
+from benchmarks.regret.searches import ComputeRungs, OneRace, OurSearch, RandomSearch, StockSearch, rule_points
 from benchmarks.regret.subject import Subject
 from benchmarks.row import Row
 from search.proposals import to_search
 from search.rungs import Rungs
 from search.sampling import Sampling
 
-REPLAYS, FEWER = 200, 40
+REPLAYS, FEWER = 200, 24
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
 DECISIVE = SHARES.index(0.4)
 WORKERS = (1, 8)
@@ -63,13 +64,19 @@ def _stock(subject: Subject, seed: int, _folder: Path) -> Search:
     return StockSearch(subject.space, seed, subject.epochs, subject.grace)
 
 
-def _ours(subject: Subject, seed: int, folder: Path, *, sampler: str = "", grace: int = 0) -> Search:
-    """Return the study's own search; ``sampler`` and the first rung are the defaults where they are not given."""
+def _ours(
+    subject: Subject, seed: int, folder: Path, *, sampler: str = "", grace: float = 0, rungs: type[Rungs] = Rungs
+) -> Search:
+    """Return the study's own search; ``sampler`` and the first rung are the defaults where they are not given.
+
+    A ``grace`` below 1 is a share of the epochs.
+    """
     queue = to_search(subject.untried(rule_points(subject.quadrants, subject.space)), subject.controls, seed)
     sampling = Sampling(subject.space, UNLIMITED, seed)
     sampling = replace(sampling, sampler=sampler or sampling.sampler)
-    rungs = Rungs(subject.epochs, grace or subject.grace, 3, "max", subject.longest_probe)
-    return OurSearch(folder, subject.template, queue, sampling, rungs)
+    first = round(grace * subject.epochs if grace < 1 else grace) or subject.grace
+    stopping = rungs(subject.epochs, first, 3, "max", subject.longest_probe)
+    return OurSearch(folder, subject.template, queue, sampling, stopping)
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,8 @@ class Entrant:
     tuned_only: bool = False
 
 
-def _variant(**values: str | int) -> Entrant:
-    return Entrant(partial(_ours, **values), replays=FEWER, workers=(1,), tuned_only=True)  # type: ignore[arg-type]
+def _variant(**values: Any) -> Entrant:
+    return Entrant(partial(_ours, **values), replays=FEWER, workers=(1,), tuned_only=True)
 
 
 RANDOM_WITH_RUNGS, STOCK, OURS = "random + rungs in epochs", "OptunaSearch + ASHA", "thawline"
@@ -96,7 +103,10 @@ SEARCHES: Mapping[str, Entrant] = {
     STOCK: Entrant(_stock, best_last),
     OURS: Entrant(_ours),
     **{f"{OURS}, sampler {name}": _variant(sampler=name) for name in ("tpe", "tpe_flat", "random")},
-    **{f"{OURS}, first rung {epoch}": _variant(grace=epoch) for epoch in (1, 4)},
+    f"{OURS}, first rung 1": _variant(grace=1),
+    f"{OURS}, one race": _variant(rungs=OneRace),
+    f"{OURS}, one race with one rung, at half of the epochs": _variant(rungs=OneRace, grace=0.5),
+    f"{OURS}, one race with rungs in compute": _variant(rungs=ComputeRungs),
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +30,43 @@ from spaces.suggest import suggest
 from trainables.config import TrialConfig
 
 ONE_STRATUM = "all"
+FULL_EPOCH = 3.25  # forward passes: one forward, two backward, a quarter as many samples to validate on
 PATIENCE = 1000  # draws in a row that are known already, before a random search gives up
+
+
+class OneRace(Rungs):
+    """Rungs in which all strategies compete with one another, whatever their stratum."""
+
+    def milestones(self, _stratum: str) -> tuple[int, ...]:
+        """Return the epochs of the one race."""
+        return super().milestones(ONE_STRATUM)
+
+    def decide(self, trial: int, _stratum: str, epoch: int, score: float) -> bool:
+        """Compare with all trials."""
+        return super().decide(trial, ONE_STRATUM, epoch, score)
+
+
+@dataclass
+class ComputeRungs(Rungs):
+    """One race with rungs in compute: a trial is compared after the epoch with which it has spent a rung's worth.
+
+    A rung is an epoch's number of full fine-tuning's, three forward passes an epoch.
+    """
+
+    spent: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    passed: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def charge(self, trial: int, cost: float) -> None:
+        """Take note of an epoch's cost, in forward passes, before it is decided on."""
+        self.spent[trial] += cost / FULL_EPOCH
+
+    def decide(self, trial: int, _stratum: str, epoch: int, score: float) -> bool:
+        """Compare at each rung that the trial has come to."""
+        reached = sum(rung <= self.spent[trial] for rung in self.milestones(ONE_STRATUM))
+        before, self.passed[trial] = self.passed[trial], reached
+        if reached == before or epoch == self.epochs:
+            return math.isfinite(score)
+        return super().decide(trial, ONE_STRATUM, self.milestones(ONE_STRATUM)[reached - 1], score)
 
 
 class Draw:
@@ -158,6 +197,8 @@ class OurSearch:
         result |= self._facts
         self._last[str(handle)] = result
         number, stratum = self._searcher.place(str(handle))
+        if isinstance(self._rungs, ComputeRungs):
+            self._rungs.charge(number, cost)
         goes_on = self._rungs is None or stratum is None or self._rungs.decide(number, stratum, epoch, score)
         if goes_on:
             self._searcher.on_trial_result(str(handle), result)

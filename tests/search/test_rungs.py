@@ -91,5 +91,6 @@ def test_the_best_so_far_always_goes_on(scores: list[float]) -> None:
 
 def test_the_delayed_stratum_is_compared_only_after_the_longest_probe_phase() -> None:
     rungs = Rungs(epochs=12, probe=3)
-    assert rungs.milestones("delayed") == (4, 6)
+    assert rungs.milestones("delayed") == (4, 9)
+    assert Rungs(epochs=18, grace=4, probe=5).milestones("delayed") == (7, 12)
     assert rungs.milestones("direct") == (1, 3, 9)
