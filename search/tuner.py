@@ -89,13 +89,7 @@ def cluster() -> Iterator[None]:
     try:
         if address == "local":
             token.ensure()
-        ray.init(
-            address=address,
-            include_dashboard=None if address == "auto" else False,
-            logging_level="ERROR",
-            log_to_driver=False,
-            configure_logging=True,
-        )
+        _connect(address)
     except Exception as error:  # of no common class: a start that takes too long raises a plain Exception
         raise StudyFailed(f"Ray could not be started or reached: {error}", ExitCode.CLUSTER) from error
     if threading.current_thread() is threading.main_thread():
@@ -104,6 +98,19 @@ def cluster() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    """Start Ray or reach it. A start that failed is tried once more: on a loaded machine it may take too long."""
+    options = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
+    if address == "auto":
+        ray.init(address, include_dashboard=None, **options)
+        return
+    try:
+        ray.init(address, include_dashboard=False, **options)
+    except Exception:
+        ray.shutdown()  # of what had come up
+        ray.init(address, include_dashboard=False, **options)
 
 
 def slots(wanted: ResourcesConfig, share: float = 1.0) -> Slots:

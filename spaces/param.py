@@ -12,14 +12,15 @@ from spaces.domain import Domain, Value, as_json
 
 @dataclass(frozen=True)
 class When:
-    """Drawn only where the earlier dimension ``name`` has one of the values ``among``."""
+    """Drawn only where the earlier dimension ``name`` is one of ``among``; or was not drawn, where ``or_undrawn``."""
 
     name: str
     among: tuple[Value, ...]
+    or_undrawn: bool = False
 
     def holds(self, point: Mapping[str, Value]) -> bool:
         """Tell whether the condition is met by ``point`` so far."""
-        return point.get(self.name) in self.among
+        return point[self.name] in self.among if self.name in point else self.or_undrawn
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,10 @@ DIMENSIONS = (
         "l2_sp",
         lambda s: Choice((0.0, 1e-3, 1e-2)),
         lambda s: 0.0,
-        BACKBONE_TRAINS,
+        (
+            *BACKBONE_TRAINS,
+            When("reinit", ("none", "top"), or_undrawn=True),
+        ),  # none of their values stay
     ),
     Dimension("label_smoothing", lambda s: Choice((0.0, 0.1)), lambda s: 0.0),
     Dimension("batch_size", lambda s: Choice((16, 32, 64) if s.modality == "image" else (8, 16, 32)), lambda s: 32),

@@ -49,6 +49,22 @@ def test_the_batch_sizes_follow_the_data(modality: str, sizes: tuple[int, ...]) 
     assert build("thorough", Setting(modality, "adamw", 6))["batch_size"].domain == Choice(sizes)
 
 
+@pytest.mark.parametrize(
+    ("point", "drawn"),
+    [
+        ({"freezing": "full", "reinit": "top"}, True),
+        ({"freezing": "full", "reinit": "all"}, False),
+        ({"freezing": "full"}, True),  # a space that searches no reinit
+        ({"freezing": "norm_bias"}, True),
+        ({"freezing": "probe"}, False),
+    ],
+)
+def test_what_keeps_weights_near_the_pretrained_ones_is_drawn_where_some_stay(
+    point: dict[str, str], drawn: bool
+) -> None:
+    assert build("thorough", EVERY_SETTING[0])["l2_sp"].active(point) == drawn
+
+
 @pytest.mark.parametrize("setting", EVERY_SETTING, ids=str)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_has_no_problem_on_any_network(preset: str, setting: Setting) -> None:
