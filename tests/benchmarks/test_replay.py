@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.experiments.regret import SEARCHES
+from benchmarks.experiments.regret import OURS, SEARCHES
 from benchmarks.regret.build import names
 from benchmarks.regret.grid import grid, snapped
 from benchmarks.regret.replay import Search, Table, regrets
@@ -19,6 +19,12 @@ from search.rungs import Rungs
 from spaces.strategy import Full, Probe, Strategy
 
 SHARES = (0.02, 0.08)
+SLOW = {f"{OURS}, sampler {name}" for name in ("tpe", "tpe_flat", "random")} | {f"{OURS}, first rung 1"}
+RUNS = [
+    pytest.param(search, workers, marks=pytest.mark.slow if search in SLOW else ())
+    for search, entrant in SEARCHES.items()
+    for workers in entrant.workers[-1:]
+]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,7 @@ def test_each_study_of_the_benchmark_is_a_grid_that_its_controls_lie_on(name: st
     assert {control.key for control in subject.controls} <= keys
 
 
-@pytest.mark.parametrize(("search", "workers"), [(s, w) for s, entrant in SEARCHES.items() for w in entrant.workers])
+@pytest.mark.parametrize(("search", "workers"), RUNS)
 def test_every_search_gets_nearer_to_the_best_and_repeats_itself(
     subject: Subject, table: Table, tmp_path: Path, search: str, workers: int
 ) -> None:

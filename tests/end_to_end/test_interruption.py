@@ -80,10 +80,12 @@ def test_it_goes_no_further(stopped: dict[str, Stopped], way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_ended_trials_keep_their_scores(stopped: dict[str, Stopped], way: str) -> None:
     trials, epochs = load(stopped[way].run_dir)
-    controls = trials[trials["stage"] == "control"]
-    assert list(controls["state"]) == ["complete"] * 3
-    assert controls["score"].notna().all()
-    assert (epochs.groupby("trial").size().reindex(controls["trial"]) == 3).all()
+    ended = trials[trials["state"].isin(["complete", "pruned"])]
+    assert len(ended) >= 3
+    assert ended["score"].notna().all()
+    complete = ended.loc[ended["state"] == "complete", "trial"]
+    assert len(complete)
+    assert (epochs.groupby("trial").size().reindex(complete) == 3).all()
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -53,7 +53,7 @@ def test_a_plan_names_every_depth_and_all_that_confirmation_takes(planned: Plann
 
 def test_a_plan_shows_the_rungs_and_the_rule_s_advice(planned: Planned) -> None:
     assert planned.milestones["direct"] == (2, 6)
-    assert planned.milestones["delayed"] == (5,)
+    assert planned.milestones["delayed"] == (4, 6)
     shown = str(planned)
     assert all(line in shown for line in planned.rule.lines)
     assert "rungs of direct: 2, 6 of 9 epochs" in shown

@@ -75,7 +75,10 @@ def in_a_fresh_process(config: TrialConfig) -> str:
     return subprocess.run(given, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize(("write", "strategy"), [(images, ANEW), (tiny_trials.texts, FULL), (tiny_trials.texts, PROBE)])
+@pytest.mark.parametrize(
+    ("write", "strategy"),
+    [(images, ANEW), (tiny_trials.texts, FULL), pytest.param(tiny_trials.texts, PROBE, marks=pytest.mark.slow)],
+)
 def test_the_fifth_trial_of_a_worker_is_the_first_one_of_another(
     tmp_path: Path, write: Callable[..., TrialConfig], strategy
 ) -> None:

@@ -195,6 +195,7 @@ TOGETHER = (
 )
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_begin_together_one_decodes(examples: Examples, tmp_path: Path) -> None:
     both = [process(tmp_path / "images", TOGETHER) for _ in range(2)]
     for each in both:
