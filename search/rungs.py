@@ -1,7 +1,8 @@
 """Early stopping: successive halving within strata. Pure; rebuilt from what Optuna holds; no Ray.
 
 Asynchronous successive halving (Li et al. 2020, algorithm 2), in its stopping form: at a milestone a
-trial goes on while it is among the best 1/reduction of its own stratum that have come this far.
+trial goes on while it is among the best 1/reduction of its own stratum that have come this far. In the second
+half of the epochs a slow start is over: from a trial's second rung on, all strata are one race there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal, Protocol
 
 Mode = Literal["min", "max"]
 DELAYED = "delayed"  # the stratum of gradual unfreezing and of probing first
+ALL = "all"  # the race of late rungs
 
 
 class Stopping(Protocol):
@@ -34,7 +36,7 @@ class Stopping(Protocol):
 
 @dataclass
 class Rungs:
-    """The scores seen at each milestone of each stratum, by trial."""
+    """The scores seen at each milestone of each race, by trial."""
 
     epochs: int
     grace: int = 1
@@ -66,7 +68,7 @@ class Rungs:
             return False
         if epoch not in self.milestones(stratum):
             return True
-        seen = self.scores[stratum, epoch]
+        seen = self.scores[self._race(stratum, epoch), epoch]
         seen.setdefault(trial, score)  # an epoch told twice is compared, never overwritten
         better = sum(self._sign * other > self._sign * seen[trial] for other in seen.values())
         return better < max(1, len(seen) // self.reduction)
@@ -75,7 +77,12 @@ class Rungs:
         """Enter (trial, stratum, epoch, score) records without deciding anything."""
         for trial, stratum, epoch, score in records:
             if epoch in self.milestones(stratum) and math.isfinite(score):
-                self.scores[stratum, epoch][trial] = score
+                self.scores[self._race(stratum, epoch), epoch][trial] = score
+
+    def _race(self, stratum: str, epoch: int) -> str:
+        """Return among whom a trial is compared: its stratum, or all after its first rung and half of the epochs."""
+        late = epoch > self.milestones(stratum)[0] and 2 * epoch >= self.epochs
+        return ALL if late else stratum
 
     @property
     def _sign(self) -> int:

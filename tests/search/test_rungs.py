@@ -94,3 +94,27 @@ def test_the_delayed_stratum_is_compared_only_after_the_longest_probe_phase() ->
     assert rungs.milestones("delayed") == (4, 9)
     assert Rungs(epochs=18, grace=4, probe=5).milestones("delayed") == (7, 12)
     assert rungs.milestones("direct") == (1, 3, 9)
+
+
+def test_in_the_second_half_all_strata_are_one_race() -> None:
+    rungs = Rungs(epochs=12, grace=3, reduction=3, probe=3)
+    assert rungs.milestones("direct") == (3, 9)
+    assert rungs.milestones("delayed") == (4, 9)
+    assert rungs.decide(0, "direct", 3, 0.9)
+    assert rungs.decide(1, "scratch", 3, 0.1)  # alone in its stratum
+    assert rungs.decide(0, "direct", 9, 0.9)
+    assert not rungs.decide(1, "scratch", 9, 0.5)
+    assert rungs.decide(2, "delayed", 9, 0.95)
+
+
+def test_a_first_rung_and_an_early_one_are_each_stratum_s_own() -> None:
+    rungs = Rungs(epochs=9, grace=1, reduction=3, probe=4)
+    assert (rungs.milestones("direct"), rungs.milestones("delayed")) == ((1, 3), (5,))
+    for trial, stratum, epoch in (
+        (0, "direct", 1),
+        (0, "direct", 3),
+        (1, "head", 1),
+        (1, "head", 3),
+        (2, "delayed", 5),
+    ):
+        assert rungs.decide(trial, stratum, epoch, 0.9 - trial / 10)
