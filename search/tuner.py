@@ -102,15 +102,16 @@ def cluster() -> Iterator[None]:
 
 def _connect(address: str) -> None:
     """Start Ray or reach it. A start that failed is tried once more: on a loaded machine it may take too long."""
-    options = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
-    if address == "auto":
-        ray.init(address, include_dashboard=None, **options)
-        return
+    started_here = address == "local"
+    options: dict[str, Any] = {"include_dashboard": False if started_here else None}
+    options |= {"address": address, "logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
     try:
-        ray.init(address, include_dashboard=False, **options)
+        ray.init(**options)
     except Exception:
+        if not started_here:
+            raise
         ray.shutdown()  # of what had come up
-        ray.init(address, include_dashboard=False, **options)
+        ray.init(**options)
 
 
 def slots(wanted: ResourcesConfig, share: float = 1.0) -> Slots:
