@@ -37,7 +37,7 @@ from search.proposals import to_search
 from search.rungs import Rungs
 from search.sampling import Sampling
 
-REPLAYS, FEWER = 200, 24
+REPLAYS, FEWER = 200, 16
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
 DECISIVE = SHARES.index(0.4)
 WORKERS = (1, 8)
