@@ -107,7 +107,7 @@ def _connect(address: str) -> None:
     options |= {"address": address, "logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
     try:
         ray.init(**options)
-    except Exception:
+    except Exception:  # of no common class; the second one is told
         if not started_here:
             raise
         ray.shutdown()  # of what had come up
