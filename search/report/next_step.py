@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,17 +51,21 @@ def after(decision: Decision, val: Sample, borders: pd.DataFrame, study: StudyCo
     return NextStep(sentence, again("resume", run_dir, f"-o budget.trials={more}"))
 
 
-def seed_share(val: Sample, one: str, other: str) -> float | None:
-    """Return which share of the uncertainty of a difference comes from the seeds; None with a single seed."""
-    parts = [over_seeds(val.scores[name], val.scale).variance for name in (one, other)]
-    replicates = [val.scores[name].replicates.mean(axis=0) for name in (one, other)]
-    examples = over_examples(replicates[0] - replicates[1], val.scale, val.examples).variance
-    whole = sum(parts) + examples
-    return None if whole != whole else sum(parts) / whole
+def seed_share(val: Sample, winner: str, rivals: Sequence[str]) -> float | None:
+    """Return which share of the uncertainty of the winner's differences comes from the seeds; None with a single seed.
+
+    Differences' variances are added: a rival whose seeds differ widely weighs as much as it keeps open.
+    """
+    seeds = {name: over_seeds(val.scores[name], val.scale).variance for name in (winner, *rivals)}
+    replicates = {name: val.scores[name].replicates.mean(axis=0) for name in seeds}
+    parts = sum(seeds[winner] + seeds[rival] for rival in rivals)
+    differences = (replicates[winner] - replicates[rival] for rival in rivals)
+    whole = parts + sum(over_examples(each, val.scale, val.examples).variance for each in differences)
+    return None if whole != whole else parts / whole
 
 
 def _more_evidence(decision: Decision, val: Sample, study: StudyConfig, run_dir: Path) -> NextStep:
-    share = seed_share(val, decision.winner, decision.tied[0])
+    share = seed_share(val, decision.winner, decision.tied)
     seeds = 2 * study.finalists.seeds
     if share is None or share > 0.5:
         why = "One seed says nothing of the spread" if share is None else "Most of the uncertainty is the seeds'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_winner_at_the_border_asks_for_a_wider_space() -> None:
 
 def test_where_examples_are_few_more_of_them_are_asked_for() -> None:
     found = measured(spread=0.001, examples=100)
-    assert seed_share(found, "a", "b") == pytest.approx(0, abs=0.3)
+    assert seed_share(found, "a", ["b"]) == pytest.approx(0, abs=0.3)
     step = after(OPEN, found, AT_THE_BORDER, STUDY, RUN)
     assert "100 validation examples" in step.sentence
     assert step.command == "thawline run runs/flowers/study.yaml"
@@ -73,6 +74,14 @@ def test_where_seeds_are_few_more_of_them_are_asked_for(seeds: int, why: str) ->
     step = after(OPEN, measured(seeds, spread=0.05, examples=5000), NOWHERE, STUDY, RUN)
     assert step.sentence.startswith(why)
     assert step.command == "thawline resume runs/flowers -o finalists.seeds=6 -o budget.trials=32"
+
+
+def test_a_rival_whose_seeds_differ_widely_is_not_hidden_by_one_whose_seeds_do_not() -> None:
+    narrow = measured(spread=0.001)
+    wide = Truth({"c": 0.6}, {"c": 3}, spread=0.2, examples=300).draw(np.random.default_rng(0))
+    found = replace(narrow, scores={**narrow.scores, **wide.scores})
+    step = after(Decision("a", "not enough evidence", ("b", "c"), "a", ("a", "b", "c")), found, NOWHERE, STUDY, RUN)
+    assert step.sentence.startswith("Most of the uncertainty is the seeds'")
 
 
 def test_a_run_that_was_cut_is_to_go_on_and_one_in_which_all_failed_to_be_looked_at() -> None:
