@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from search.setup import Checked, Setup
@@ -26,11 +26,15 @@ class Rule:
     unsure: bool  # the interval straddles the cut-off, or there is none: both quadrants' points come first
     samples: int
     classes: int
-    tried: tuple[Point, ...]  # first in the search, in this order
+    tried: tuple[Point, ...]  # first in the search, in this order; Optuna holds all that the space does
     dropped: tuple[str, ...]  # rule points that the space does not hold, a sentence each
     choice: Point | None  # the rule's answer: its first point that the space holds
     transfer: Mapping[str, Any]  # the measurement: `trainables.transfer.Transfer`
     note: str | None = None  # why something could not be measured
+
+    def within(self, trials: int) -> Rule:
+        """Return the rule of a study of ``trials`` trials: at most half of them are its points."""
+        return replace(self, tried=self.tried[: trials // 2])
 
     @property
     def quadrant(self) -> str:
@@ -66,14 +70,18 @@ class Rule:
 
 
 def rule_of(setup: Setup) -> Rule:
-    """Return the study's rule: as Optuna holds it, or else measured now and written down."""
+    """Return the study's rule: as Optuna holds it, or else measured now and written down.
+
+    Written down are all of its points, so that a budget which grows later makes room for more of them.
+    """
     study = open_study(setup.run_dir, SEARCH, setup.config.metric.mode)
-    kept = study.user_attrs.get(RULE)
+    kept, trials = study.user_attrs.get(RULE), setup.config.budget.trials
     if kept is not None:
-        return read(kept)
+        return read(kept).within(trials)
     gpus = setup.config.resources.gpus_per_trial
-    rule = advise(setup.template, setup.space, setup.controls.values(), setup.config.budget.trials, gpu=gpus != 0)
-    study.set_user_attr(RULE, asdict(rule))
+    measured = advise(setup.template, setup.space, setup.controls.values(), gpu=gpus != 0)
+    study.set_user_attr(RULE, asdict(measured))
+    rule = measured.within(trials)
     for line in rule.lines:
         setup.progress({"event": "note", "message": line})
     return rule
@@ -89,10 +97,10 @@ def plan_rule(checked: Checked, controls: Iterable[Strategy]) -> Rule:
     """Return the rule of a study that is only planned; nothing is written down."""
     config = checked.resolved.config
     gpu = config.resources.gpus_per_trial != 0
-    return advise(checked.template, checked.space, controls, config.budget.trials, gpu=gpu)
+    return advise(checked.template, checked.space, controls, gpu=gpu).within(config.budget.trials)
 
 
-def advise(template: TrialConfig, space: Space, controls: Iterable[Strategy], trials: int, *, gpu: bool) -> Rule:
+def advise(template: TrialConfig, space: Space, controls: Iterable[Strategy], *, gpu: bool) -> Rule:
     """Measure size and similarity, and take the points of their quadrant from the table.
 
     A measurement that fails says so and leaves the similarity open; it stops no study.
@@ -112,10 +120,10 @@ def advise(template: TrialConfig, space: Space, controls: Iterable[Strategy], tr
         transfer, note = {}, f"similarity could not be measured: {type(error).__name__}: {first}"
     there = similarities(*(_estimate(transfer.get(name)) for name in ("gain", "lead")))
     measured: list[Quadrant] = [(size(samples, classes), similarity) for similarity in there]
-    return _rule(measured, space, controls, trials, samples=samples, classes=classes, transfer=transfer, note=note)
+    return _rule(measured, space, controls, samples=samples, classes=classes, transfer=transfer, note=note)
 
 
-def _rule(measured: list[Quadrant], space: Space, controls: Iterable[Strategy], trials: int, **told: Any) -> Rule:
+def _rule(measured: list[Quadrant], space: Space, controls: Iterable[Strategy], **told: Any) -> Rule:
     advised = advice(measured, space)
     taken = [strategy.key for strategy in controls]
     own = [point for point in advised if point.quadrant == measured[0] and not point.problems]
@@ -123,7 +131,7 @@ def _rule(measured: list[Quadrant], space: Space, controls: Iterable[Strategy], 
         size=measured[0][0],
         similarity=measured[0][1],
         unsure=len(measured) > 1,
-        tried=tuple(to_point(point.strategy) for point in enqueued(advised, taken, trials // 2)),
+        tried=tuple(to_point(point.strategy) for point in enqueued(advised, taken)),
         dropped=tuple(_why(point) for point in advised if point.problems),
         choice=to_point(own[0].strategy) if own else None,
         **told,

@@ -132,13 +132,13 @@ def advice(measured: Sequence[Quadrant], space: Space) -> tuple[RulePoint, ...]:
     return (*first, *others)
 
 
-def enqueued(advised: Sequence[RulePoint], taken: Sequence[str], most: int) -> tuple[RulePoint, ...]:
-    """Return which points are tried: inside the space, no key twice nor one of those ``taken``, at most ``most``."""
+def enqueued(advised: Sequence[RulePoint], taken: Sequence[str]) -> tuple[RulePoint, ...]:
+    """Return which points are tried: inside the space, no key twice nor one of those ``taken``."""
     chosen: dict[str, RulePoint] = {}
     for point in advised:
         if not point.problems and point.strategy.key not in taken:
             chosen.setdefault(point.strategy.key, point)
-    return tuple(chosen.values())[: max(0, most)]
+    return tuple(chosen.values())
 
 
 def _point(quadrant: Quadrant, row: Row, space: Space) -> RulePoint:

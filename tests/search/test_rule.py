@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.config import study_space
+from search.layering import resolve
 from search.proposals import (
     COMPARED_SEEDS,
     FIRST_SEEDS,
@@ -24,9 +26,10 @@ from search.proposals import (
 from search.report import sentences
 from search.results import rule as reported
 from search.results.intervals import sample
-from search.rule import RULE, Rule, advise, read
+from search.rule import RULE, Rule, advise, read, rule_of
 from search.sampler import StudySearcher
 from search.sampling import Sampling
+from search.setup import Setup, control_strategies, template
 from search.storage import load_study
 from spaces.check import outside
 from spaces.controls import controls
@@ -34,6 +37,7 @@ from spaces.domain import Choice
 from spaces.param import Space
 from spaces.presets import Setting, build, defaults
 from spaces.strategy import Full, Probe, Strategy, Top, from_point, to_point
+from tests.end_to_end.tiny import STUDY, write_project
 from tests.support import tiny_trials
 from tests.support.tiny_trials import BLOCKS, TRAIN
 
@@ -43,7 +47,7 @@ CONTROLS = [strategy.canonical(BLOCKS) for strategy in controls(defaults(SETTING
 
 
 def advised(folder: Path, space: Space = STANDARD, trials: int = 20, **values: Any) -> Rule:
-    return advise(tiny_trials.images(folder, **values), space, CONTROLS, trials, gpu=False)
+    return advise(tiny_trials.images(folder, **values), space, CONTROLS, gpu=False).within(trials)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,26 @@ def test_at_most_half_of_the_budget_is_the_rule_s(tmp_path: Path, trials: int) -
     assert [problem for strategy in found.strategies for problem in outside(STANDARD, strategy)] == []
 
 
+def test_a_budget_that_grows_has_room_for_more_of_the_rule_s_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = STUDY.replace("quick, head_lr: [0.01, 0.03], lr_ratio: [0.1, 1.0], reinit: [none, all]", "standard")
+    resolved = resolve(write_project(tmp_path, name="growing", study=study))
+    controlled = control_strategies(resolved.config, BLOCKS)
+    notes: list[Any] = []
+    space = study_space(resolved.config, BLOCKS)
+    setup = Setup(resolved.config, template(resolved), space, controlled, tmp_path, notes.append)  # type: ignore[arg-type]
+    first = rule_of(setup)
+    monkeypatch.delattr("search.rule.advise")  # what was measured once is not measured again
+    grown = resolved.config.model_copy(update={"budget": resolved.config.budget.model_copy(update={"trials": 40})})
+    assert rule_of(setup).tried == first.tried
+    assert len(first.tried) == 3
+    assert len(notes) == len(first.lines)
+    more = rule_of(replace(setup, config=grown))
+    assert len(more.tried) > 3
+    assert more.tried[:3] == first.tried
+
+
 def test_what_the_space_does_not_hold_is_dropped_and_said(tmp_path: Path) -> None:
     space = build("standard", SETTING, {"freezing": Choice(("full",)), "reinit": Choice(("none",))})
     found = advised(tmp_path, space)
@@ -89,7 +113,7 @@ def test_what_the_space_does_not_hold_is_dropped_and_said(tmp_path: Path) -> Non
 def test_a_measurement_that_fails_leaves_the_similarity_open_and_says_why(tmp_path: Path) -> None:
     broken = "\n\ndef fragile(pretrained: bool = True):\n    return Net() if pretrained else 1 / 0\n"
     config = tiny_trials.of_function(tiny_trials.images(tmp_path, broken), "fragile")
-    found = advise(config, STANDARD, CONTROLS, 40, gpu=False)
+    found = advise(config, STANDARD, CONTROLS, gpu=False)
     assert found.unsure
     assert found.note is not None
     assert "ZeroDivisionError" in found.note
