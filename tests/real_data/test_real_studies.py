@@ -142,6 +142,15 @@ def test_a_real_study_trains_its_budget_and_keeps_frozen_what_is_frozen(
 
 
 @pytest.mark.parametrize("study", LIMITS)
+def test_measuring_the_rule_takes_at_most_a_twentieth_of_a_real_study(
+    study: str, request: pytest.FixtureRequest
+) -> None:
+    share = request.getfixturevalue(study).report["rule"]["share"]
+    print(f"{study}: the rule took {share:.1%} of a quick study's seconds; a standard one has six times the epochs")
+    assert 0 < share <= 0.05
+
+
+@pytest.mark.parametrize("study", LIMITS)
 def test_a_real_study_leaves_the_whole_folder_and_a_page_that_says_what_its_tables_say(
     study: str, request: pytest.FixtureRequest
 ) -> None:
