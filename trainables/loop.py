@@ -170,8 +170,10 @@ def parts(run: Run, labels: torch.Tensor, rows: torch.Tensor) -> list[tuple[torc
     Equal to the whole batch but for rounding, dropout's random numbers, and batch normalisation,
     whose statistics are then those of a part; it cannot train on a part of one sample.
     """
-    weights = torch.ones(len(rows)) if run.loss.weight is None else run.loss.weight.cpu()[labels[rows]]
     count = min(run.config.accumulate * run.team.size, max(1, len(rows) // 2))
+    if count == 1:
+        return [(rows, 1.0)]
+    weights = torch.ones(len(rows)) if run.loss.weight is None else run.loss.weight.cpu()[labels[rows]]
     total = float(weights.sum())
     return [
         (part, float(weight.sum()) / total if total else 1 / count)
