@@ -2,7 +2,7 @@
 
 Asynchronous successive halving (Li et al. 2020, algorithm 2), in its stopping form: at a milestone a
 trial goes on while it is among the best 1/reduction of its own stratum that have come this far. In the second
-half of the epochs a slow start is over: from a trial's second rung on, all strata are one race there.
+half of the epochs a slow start is over: there, all strata are one race.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ class Rungs:
                 self.scores[self._race(stratum, epoch), epoch][trial] = score
 
     def _race(self, stratum: str, epoch: int) -> str:
-        """Return among whom a trial is compared: its stratum, or all after its first rung and half of the epochs."""
-        late = epoch > self.milestones(stratum)[0] and 2 * epoch >= self.epochs
-        return ALL if late else stratum
+        """Return among whom a trial is compared: its stratum, or all in the second half of the epochs."""
+        return ALL if 2 * epoch >= self.epochs else stratum
 
     @property
     def _sign(self) -> int:

@@ -116,7 +116,7 @@ STANDARD = tuple(name for name in DIMENSION_NAMES if name not in ("l2_sp", "labe
 PRESETS: Mapping[str, Preset] = {
     "quick": Preset(
         ("freezing", "unfrozen_depth", "head_lr", "lr_ratio", "reinit"),
-        trials=16, epochs=6, grace=2, finalists=3, seeds=3,
+        trials=16, epochs=6, grace=4, finalists=3, seeds=3,
         freezing=("probe", "top", "full", "gradual", "lp_ft"),
     ),
     "standard": Preset(STANDARD, trials=48, epochs=12, grace=3, finalists=4, seeds=5),

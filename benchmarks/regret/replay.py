@@ -39,6 +39,11 @@ class Table:
         return int(self.val.shape[2])
 
     @property
+    def seeds(self) -> range:
+        """The seeds that every strategy was trained with."""
+        return range(self.val.shape[1])
+
+    @property
     def full_pass(self) -> float:
         """The compute of training every strategy once, to the end."""
         return float(self.cost[:, 0].sum())

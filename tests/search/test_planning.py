@@ -27,6 +27,7 @@ model: planned:network
 data: {source: "planned:data"}
 space: quick
 budget: {trials: 10, epochs: 9}
+search: {grace: 2}
 finalists: {count: 2, seeds: 4}
 """
 

@@ -107,9 +107,16 @@ def test_in_the_second_half_all_strata_are_one_race() -> None:
     assert rungs.decide(2, "delayed", 9, 0.95)
 
 
-def test_a_first_rung_and_an_early_one_are_each_stratum_s_own() -> None:
-    rungs = Rungs(epochs=9, grace=1, reduction=3, probe=4)
-    assert (rungs.milestones("direct"), rungs.milestones("delayed")) == ((1, 3), (5,))
+def test_in_the_first_half_each_stratum_has_its_own_race() -> None:
+    rungs = Rungs(epochs=9, grace=1, reduction=3, probe=3)
+    assert (rungs.milestones("direct"), rungs.milestones("delayed")) == ((1, 3), (4,))
     assert rungs.decide(0, "direct", 3, 0.9)
     assert rungs.decide(1, "head", 3, 0.2)
-    assert rungs.decide(2, "delayed", 5, 0.1)  # alone, and good enough
+    assert rungs.decide(2, "delayed", 4, 0.1)
+
+
+def test_a_single_late_rung_is_one_race() -> None:
+    rungs = Rungs(epochs=6, grace=4, reduction=3, probe=2)
+    assert rungs.milestones("direct") == rungs.milestones("delayed") == (4,)
+    assert rungs.decide(0, "direct", 4, 0.9)
+    assert not rungs.decide(1, "delayed", 4, 0.8)
