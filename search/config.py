@@ -7,6 +7,7 @@ The figures that come from the preset (``budget``, ``search.grace``, ``finalists
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from trainables.config import DataConfig, Frozen
 TaskName = Literal["image-classification", "text-classification"]
 Modality = Literal["image", "text"]
 MODALITY_OF_TASK: dict[str, Modality] = {"image-classification": "image", "text-classification": "text"}
+UP_TO_DEPTH = ("space.unfrozen_depth", "space.window_start")  # at most as many as the network has blocks
 SHORTHANDS = {"metric": "name", "space": "preset"}  # `metric: accuracy` means `metric: {name: accuracy}`
 
 
@@ -158,7 +160,8 @@ def study_space(config: StudyConfig, blocks: int) -> Space:
     setting = Setting(config.modality, config.optimizer, blocks)
     domains, problems = read_domains(config.space.dimensions, setting)
     if problems:
-        raise BadInput(problems)
+        has = f"; {config.model} has {blocks} blocks: thawline blocks {config.model}"
+        raise BadInput(replace(each, message=each.message + has * (each.place in UP_TO_DEPTH)) for each in problems)
     return build(config.space.preset, setting, domains)
 
 

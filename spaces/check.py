@@ -119,9 +119,10 @@ def check_space(space: Space) -> list[Problem]:
     seen: set[str] = set()
     for param in space:
         problems += [
-            Problem(f"space.{param.name}", f"depends on {condition.name}, which is not drawn before it")
+            Problem(f"space.{param.name}", f"depends on {name}, which is not drawn before it")
             for condition in param.when
-            if condition.name not in seen and condition.name not in space.fixed
+            for name in condition.names
+            if name not in seen and name not in space.fixed
         ]
         seen.add(param.name)
     return problems + _check_reinit(space) + _check_values(space)

@@ -5,22 +5,45 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from spaces.domain import Domain, Value, as_json
 
 
 @dataclass(frozen=True)
 class When:
-    """Drawn only where the earlier dimension ``name`` is one of ``among``; or was not drawn, where ``or_undrawn``."""
+    """Drawn only where the earlier dimension ``name`` is one of ``among``."""
 
     name: str
     among: tuple[Value, ...]
-    or_undrawn: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions that decide."""
+        return (self.name,)
 
     def holds(self, point: Mapping[str, Value]) -> bool:
         """Tell whether the condition is met by ``point`` so far."""
-        return point[self.name] in self.among if self.name in point else self.or_undrawn
+        return point.get(self.name) in self.among
+
+
+@dataclass(frozen=True)
+class Unless:
+    """Drawn but where the earlier dimensions have all of these values."""
+
+    values: tuple[tuple[str, Value], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions that decide."""
+        return tuple(name for name, _ in self.values)
+
+    def holds(self, point: Mapping[str, Value]) -> bool:
+        """Tell whether the condition is met by ``point`` so far."""
+        return any(point.get(name) != value for name, value in self.values)
+
+
+Condition = When | Unless
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,7 @@ class Param:
 
     name: str
     domain: Domain
-    when: tuple[When, ...] = ()
+    when: tuple[Condition, ...] = ()
 
     def active(self, point: Mapping[str, Value]) -> bool:
         """Tell whether this dimension is drawn at ``point``, which holds the earlier ones."""
@@ -61,7 +84,7 @@ class Space:
     def hash(self) -> str:
         """A short name of the space: two studies with the same hash draw from the same space."""
         params = [
-            {"name": p.name, "domain": as_json(p.domain), "when": [[w.name, list(w.among)] for w in p.when]}
+            {"name": p.name, "domain": as_json(p.domain), "when": [list(asdict(each).values()) for each in p.when]}
             for p in self.params
         ]
         text = json.dumps({"params": params, "fixed": dict(self.fixed), "blocks": self.blocks}, sort_keys=True)

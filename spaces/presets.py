@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spaces.domain import Choice, Domain, Float, Int, Value, extremes
 from spaces.freezing import probe_epochs
-from spaces.param import Param, Space, When
+from spaces.param import Condition, Param, Space, Unless, When
 
 MODALITIES = ("image", "text")
 OPTIMIZERS = ("adamw", "sgd")
@@ -29,7 +29,7 @@ class Dimension:
     name: str
     domain: Callable[[Setting], Domain]
     default: Callable[[Setting], Value]
-    when: tuple[When, ...] = ()
+    when: tuple[Condition, ...] = ()
 
 
 FREEZING = ("probe", "top", "window", "full", "gradual", "lp_ft", "norm_bias")
@@ -37,6 +37,7 @@ DEPTH_MATTERS = (When("freezing", ("top", "gradual", "lp_ft")),)
 WINDOW = (When("freezing", ("window",)),)
 BLOCKS_TRAIN = (When("freezing", ("top", "window", "full", "gradual", "lp_ft")),)
 BACKBONE_TRAINS = (When("freezing", ("top", "window", "full", "gradual", "lp_ft", "norm_bias")),)
+FROM_PRETRAINED = Unless((("freezing", "full"), ("reinit", "all")))  # else there is nothing to be pulled towards
 STARTS_AS_PROBE = (When("freezing", ("gradual", "lp_ft")),)
 
 
@@ -47,9 +48,9 @@ def _head_lr(setting: Setting) -> Domain:
 
 
 def _default_head_lr(setting: Setting) -> Value:
-    if setting.modality == "text":
-        return 5e-4
-    return 1e-2 if setting.optimizer == "sgd" else 1e-3
+    if setting.optimizer == "sgd":
+        return 1e-2
+    return 1e-3 if setting.modality == "image" else 5e-4
 
 
 # In drawing order: a condition refers to an earlier row only.
@@ -88,10 +89,7 @@ DIMENSIONS = (
         "l2_sp",
         lambda s: Choice((0.0, 1e-3, 1e-2)),
         lambda s: 0.0,
-        (
-            *BACKBONE_TRAINS,
-            When("reinit", ("none", "top"), or_undrawn=True),
-        ),  # none of their values stay
+        (*BACKBONE_TRAINS, FROM_PRETRAINED),
     ),
     Dimension("label_smoothing", lambda s: Choice((0.0, 0.1)), lambda s: 0.0),
     Dimension("batch_size", lambda s: Choice((16, 32, 64) if s.modality == "image" else (8, 16, 32)), lambda s: 32),

@@ -148,7 +148,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Let the disk run full in the middle of an entry of the journal, once so many entries fitted."""
     from optuna.storages.journal import JournalFileBackend
 
-    room = {"entries": 120}
+    room = {"entries": 60}
     append = JournalFileBackend.append_logs
 
     def until_full(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:

@@ -54,6 +54,13 @@ def test_any_source_draws_points_of_a_restricted_space(space: Space, source: Sou
     assert strategy == strategy.canonical(space.blocks)
 
 
+def test_what_only_part_of_trains_is_pulled_towards_its_start_though_all_of_reinit_was_drawn() -> None:
+    given = {"freezing": Choice(("top",)), "unfrozen_depth": Choice((2,)), "reinit": Choice(("all", "none"))}
+    space = build("thorough", Setting("image", "adamw", 6), {**given, "l2_sp": Choice((1e-3,))})
+    points = [to_point(suggest(space, source)) for source in (LOWEST, HIGHEST)]
+    assert [(point["reinit"], point["l2_sp"]) for point in points] == [("none", 1e-3)] * 2
+
+
 def test_only_what_applies_is_asked_for() -> None:
     asked = []
 
