@@ -62,13 +62,17 @@ class Rungs:
         milestones = self.milestones(stratum)
         return milestones.index(epoch) + 1 if epoch in milestones else None
 
+    def race(self, stratum: str, epoch: int) -> str:
+        """Return among whom a trial is compared: its stratum, or all in the second half of the epochs."""
+        return ALL if 2 * epoch >= self.epochs else stratum
+
     def decide(self, trial: int, stratum: str, epoch: int, score: float) -> bool:
         """Record the score and tell whether the trial goes on. A score that is no number never does."""
         if not math.isfinite(score):
             return False
         if epoch not in self.milestones(stratum):
             return True
-        seen = self.scores[self._race(stratum, epoch), epoch]
+        seen = self.scores[self.race(stratum, epoch), epoch]
         seen.setdefault(trial, score)  # an epoch told twice is compared, never overwritten
         better = sum(self._sign * other > self._sign * seen[trial] for other in seen.values())
         return better < max(1, len(seen) // self.reduction)
@@ -77,11 +81,7 @@ class Rungs:
         """Enter (trial, stratum, epoch, score) records without deciding anything."""
         for trial, stratum, epoch, score in records:
             if epoch in self.milestones(stratum) and math.isfinite(score):
-                self.scores[self._race(stratum, epoch), epoch][trial] = score
-
-    def _race(self, stratum: str, epoch: int) -> str:
-        """Return among whom a trial is compared: its stratum, or all in the second half of the epochs."""
-        return ALL if 2 * epoch >= self.epochs else stratum
+                self.scores[self.race(stratum, epoch), epoch][trial] = score
 
     @property
     def _sign(self) -> int:

@@ -26,8 +26,8 @@ GLOSSARY: Mapping[str, str] = {
     "control": "what one would have done without a search: probe, default full fine-tuning, from scratch",
     "finalist": "the best of each stratum among trials that reached the last epoch, then the best of the rest",
     "confirmation": "finalists, controls and the rule's choice trained anew on fresh seeds",
-    "stratum": "the family in which a trial competes for early stopping",
-    "rung": "an epoch after which the worse trials of a stratum are stopped",
+    "stratum": "the family in which a trial competes for early stopping in the first half of its epochs",
+    "rung": "an epoch after which the worse trials are stopped: of a stratum, in the second half of all",
     "optimism": "the score that made a strategy a finalist less what it scored afterwards",
     "certificate": "a hash of everything frozen before and after a training: equal where frozen stayed frozen",
 }
@@ -81,7 +81,7 @@ def rungs(content: Report) -> pd.DataFrame:
     rows = content.funnel.merge(content.agreement, how="left", on=["stratum", "epoch", "reached"])
     correlations = zip(rows["correlation"], rows["n"], strict=True)
     told = {
-        "Stratum": rows["stratum"],
+        "Compared": ["all strata" if race == ALL else race for race in rows["stratum"]],
         "Epoch": rows["epoch"].astype(str),
         "Came this far": rows["reached"].astype(str),
         "Stopped here": rows["stopped"].astype(str),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from search.clock import TIME_WAS_UP
-from search.rungs import Rungs
+from search.rungs import ALL, Rungs
 from spaces.strata import STRATA
 
 FUNNEL = ("stratum", "epoch", "reached", "stopped")
-TOGETHER = "all"  # the one race in which every stratum runs, where there are no strata
 AGREEMENT = ("stratum", "epoch", "reached", "n", "correlation", "rank_of_best")
 
 
@@ -21,17 +20,18 @@ def searched(trials: pd.DataFrame) -> pd.DataFrame:
 def funnel(trials: pd.DataFrame, epochs: pd.DataFrame, rungs: Rungs | None, *, apart: bool = True) -> pd.DataFrame:
     """Return for every rung, and for the last epoch, how many trials came to it and how many it stopped.
 
-    Columns: stratum, epoch, reached, stopped. Trials that the clock stopped are not among the stopped. Where the
-    strata do not run ``apart``, as with Ray's ASHA, all trials are one race.
+    Columns: stratum, or those that are compared with one another, `ALL` for every one; epoch, reached, stopped.
+    Trials that the clock stopped are not among the stopped. Where the strata do not run ``apart``, as with Ray's
+    ASHA, all trials are one race.
     """
     own = _races(trials, apart)
     by_clock = own["reason"].fillna("").str.contains(TIME_WAS_UP, regex=False)
     pruned = own[(own["state"] == "pruned") & ~by_clock]
     rows = []
-    for stratum, epoch in _places(own, rungs):
-        there = _scores_at(own[own["stratum"] == stratum], epochs, epoch)
-        stopped = ((pruned["stratum"] == stratum) & (pruned["epochs"] == epoch)).sum()
-        rows.append({"stratum": stratum, "epoch": epoch, "reached": len(there), "stopped": int(stopped)})
+    for name, epoch, strata in _places(own, rungs):
+        there = _scores_at(own[own["stratum"].isin(strata)], epochs, epoch)
+        stopped = (pruned["stratum"].isin(strata) & (pruned["epochs"] == epoch)).sum()
+        rows.append({"stratum": name, "epoch": epoch, "reached": len(there), "stopped": int(stopped)})
     return pd.DataFrame(rows, columns=list(FUNNEL))
 
 
@@ -42,14 +42,14 @@ def agreement(
 
     Columns: stratum, epoch, reached; n, the trials that also reached the last epoch; correlation, Spearman's
     between their scores at the rung and at the end (NaN below 3 trials; of survivors only, so that it
-    understates the agreement); rank_of_best, the place that the later best of the stratum had among all
-    that reached the rung.
+    understates the agreement); rank_of_best, the place that the later best of those compared had among
+    all that reached the rung.
     """
     own = _races(trials, apart)
     ascending = mode == "min"
     rows = []
-    for stratum, epoch in _places(own, rungs, last=False):
-        family = own[own["stratum"] == stratum]
+    for name, epoch, strata in _places(own, rungs, last=False):
+        family = own[own["stratum"].isin(strata)]
         there = _scores_at(family, epochs, epoch)
         final = family[family["state"] == "complete"].set_index("trial")["score"]
         both = pd.concat([there.rename("then"), final.rename("end")], axis=1, join="inner")
@@ -57,7 +57,7 @@ def agreement(
         ranks = there.rank(ascending=ascending, method="min")
         rows.append(
             {
-                "stratum": stratum,
+                "stratum": name,
                 "epoch": epoch,
                 "reached": len(there),
                 "n": len(both),
@@ -72,15 +72,25 @@ def agreement(
 def _races(trials: pd.DataFrame, apart: bool) -> pd.DataFrame:
     """Return the search trials that trained, with the race that each ran in as its stratum."""
     own = searched(trials)
-    return own if apart else own.assign(stratum=TOGETHER)
+    return own if apart else own.assign(stratum=ALL)
 
 
-def _places(trials: pd.DataFrame, rungs: Rungs | None, *, last: bool = True) -> list[tuple[str, int]]:
+def _places(trials: pd.DataFrame, rungs: Rungs | None, *, last: bool = True) -> list[tuple[str, int, list[str]]]:
+    """Return what is compared where: a name, the epoch and the strata; what several share comes last."""
     if rungs is None:
         return []
-    seen = [stratum for stratum in (*STRATA, TOGETHER) if (trials["stratum"] == stratum).any()]
+    races: dict[tuple[str, int], list[str]] = {}
     ends = (rungs.epochs,) if last else ()
-    return [(stratum, epoch) for stratum in seen for epoch in (*rungs.milestones(stratum), *ends)]
+    seen = [name for name in (*STRATA, ALL) if (trials["stratum"] == name).any()]
+    for stratum in seen:
+        for epoch in (*rungs.milestones(stratum), *ends):
+            races.setdefault((rungs.race(stratum, epoch), epoch), []).append(stratum)
+    found = [(_name(strata, seen), epoch, strata) for (_, epoch), strata in races.items()]
+    return sorted(found, key=lambda place: (len(place[2]) > 1) * place[1])
+
+
+def _name(strata: list[str], seen: list[str]) -> str:
+    return ALL if len(strata) > 1 and strata == seen else ", ".join(strata)
 
 
 def _scores_at(trials: pd.DataFrame, epochs: pd.DataFrame, epoch: int) -> pd.Series[float]:

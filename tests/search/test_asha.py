@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from search.asha import RayAsha
-from search.results.pruning import TOGETHER, agreement, funnel
-from search.rungs import Rungs
+from search.results.pruning import agreement, funnel
+from search.rungs import ALL, Rungs
 
 EPOCHS = 9
 Race = dict[int, tuple[str, list[float]]]
@@ -94,7 +94,7 @@ def test_what_the_report_says_of_its_one_race_is_what_ray_decided() -> None:
         for epoch in range(1, last + 1)
     )
     told = funnel(trials, epochs, rungs, apart=False)
-    assert set(told["stratum"]) == {TOGETHER}
+    assert set(told["stratum"]) == {ALL}
     assert told["reached"].tolist()[0] == len(race)
     assert told["stopped"].sum() == (trials["state"] == "pruned").sum() > 20  # Ray stops nowhere but at these rungs
     for row, following in zip(told.to_dict("records"), told["reached"].tolist()[1:], strict=False):

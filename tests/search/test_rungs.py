@@ -71,9 +71,11 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS)
-def test_rungs_rebuilt_from_the_records_equal_the_live_ones(events: list[tuple[int, str, int, float]]) -> None:
-    live, rebuilt = Rungs(epochs=9), Rungs(epochs=9)
+@given(EVENTS, st.sampled_from([1, 2, 5]))
+def test_rungs_rebuilt_from_the_records_equal_the_live_ones(
+    events: list[tuple[int, str, int, float]], grace: int
+) -> None:
+    live, rebuilt = Rungs(epochs=9, grace=grace), Rungs(epochs=9, grace=grace)
     for event in events:
         live.decide(*event)
     rebuilt.rebuild(events)

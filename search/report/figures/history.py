@@ -10,7 +10,7 @@ import pandas as pd
 from search.report.figures.figure import Axis, Bar, Drawing, Figure, Line, Missing, Point, Points
 from search.report.figures.maps import UNFINISHED, whole
 from search.report.styles import KINDS, families
-from search.results.pruning import TOGETHER
+from search.rungs import ALL
 
 MOST_CURVES = 32
 KIND_OF_STRATUM = {"head": "probe", "direct": "top", "delayed": "gradual", "scratch": "scratch"}
@@ -60,9 +60,8 @@ def rung_funnel(funnel: pd.DataFrame) -> Drawing:
     if funnel.empty:
         return Missing(name, title, "no trial has come to a rung")
     records = funnel.to_dict("records")
-    race = (
-        "All compete in one race." if funnel["stratum"].eq(TOGETHER).all() else "Trials compete within their stratum."
-    )
+    within = "Trials compete within their stratum, in the second half of the epochs with all."
+    race = "All compete in one race." if funnel["stratum"].eq(ALL).all() else within
     bars = tuple(
         Bar(KIND_OF_STRATUM.get(str(row["stratum"]), "plain"), index, float(row["reached"]), str(row["reached"]))
         for index, row in enumerate(records)

@@ -124,7 +124,7 @@ def test_the_funnel_has_a_bar_for_every_rung_of_the_content(content: Report) -> 
     drawing = rung_funnel(content.funnel)
     assert isinstance(drawing, Figure)
     assert [layer.length for layer in drawing.layers if isinstance(layer, Bar)] == list(content.funnel["reached"])
-    ends = content.funnel.groupby("stratum")["reached"].last()
+    ends = content.funnel.loc[content.funnel["epoch"] == content.funnel["epoch"].max(), "reached"]
     searched = content.trials[(content.trials["stage"] == "search") & (content.trials["state"] == "complete")]
     assert ends.sum() == len(searched)
 

@@ -83,9 +83,35 @@ def test_the_funnel_counts_who_came_how_far() -> None:
     found = funnel(trials, epochs, RUNGS).set_index("epoch")
     stopped = int((trials["state"] == "pruned").sum())
     assert list(found.index) == [1, 3, 9]
+    assert set(found["stratum"]) == {"direct"}  # there is no other
     assert list(found["reached"]) == [60, 60, 60 - stopped]
     assert list(found["stopped"]) == [0, stopped, 0]
     assert funnel(trials, epochs, None).empty
+
+
+def test_a_late_rung_is_told_as_the_one_race_that_it_is() -> None:
+    """Two strata at a rung of their own and at a late one: whoever is alone in its stratum has rivals there."""
+    rungs = Rungs(9, grace=2, reduction=3)
+    told = {"stage": "search", "reason": "", "state": "pruned", "stratum": "direct"}
+    trials = pd.DataFrame(
+        [
+            told | {"trial": "0", "state": "complete", "epochs": 9, "score": 0.9},
+            told | {"trial": "1", "epochs": 6, "score": 0.8},
+            told | {"trial": "2", "epochs": 2, "score": 0.1},
+            told | {"trial": "3", "stratum": "scratch", "epochs": 6, "score": 0.5},
+        ]
+    )
+    ran = {row["trial"]: (row["epochs"], row["score"]) for row in trials.to_dict("records")}
+    rows = [{"trial": n, "epoch": e, "score": score} for n, (last, score) in ran.items() for e in range(1, last + 1)]
+    found = funnel(trials, pd.DataFrame(rows), rungs)
+    assert found.to_dict("split")["data"] == [
+        ["direct", 2, 3, 1],
+        ["scratch", 2, 1, 0],
+        ["all", 6, 3, 2],
+        ["all", 9, 1, 0],
+    ]
+    foretold = agreement(trials, pd.DataFrame(rows), rungs, "max")
+    assert foretold[["stratum", "epoch", "reached"]].to_numpy().tolist() == found.iloc[:3, :3].to_numpy().tolist()
 
 
 def test_the_clock_s_stops_are_not_the_rungs() -> None:
