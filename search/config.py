@@ -160,8 +160,10 @@ def study_space(config: StudyConfig, blocks: int) -> Space:
     setting = Setting(config.modality, config.optimizer, blocks)
     domains, problems = read_domains(config.space.dimensions, setting)
     if problems:
-        has = f"; {config.model} has {blocks} blocks: thawline blocks {config.model}"
-        raise BadInput(replace(each, message=each.message + has * (each.place in UP_TO_DEPTH)) for each in problems)
+        has = f"{config.model} has {blocks} blocks: thawline blocks {config.model}"
+        raise BadInput(
+            replace(each, message=f"{each.message}; {has}") if each.place in UP_TO_DEPTH else each for each in problems
+        )
     return build(config.space.preset, setting, domains)
 
 
