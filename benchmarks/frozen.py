@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +29,7 @@ from trainables.network.blocks import depth
 from trainables.run import Run, build
 
 VAL_SHARE = 0.25
+IN_A_ROW = 5  # a cached probe's epochs take milliseconds: alone, each would find what the other training left
 CPU = torch.device("cpu")
 CLOCKS = {"cpu": "CPU-s", "cuda": "s"}  # what is measured where, as a row says it
 
@@ -141,10 +143,13 @@ def alternating(
 ) -> tuple[Times, Times]:
     """Return what an epoch takes uncached and cached, validation included, the first of each left out.
 
+    A round is one uncached epoch and ``in_a_row(blocks)`` cached ones, whose mean counts.
+
     Raises:
         NotCached: the cache was not used.
     """
-    config = subject.config(blocks, rounds + 1)
+    together = in_a_row(blocks)
+    config = subject.config(blocks, rounds * together + 1)
     trainings: list[Iterator[Epoch]] = []
     for place in (None, folder):
         with cache_in(place):
@@ -155,10 +160,21 @@ def alternating(
             raise NotCached(f"{subject.name}, {blocks} blocks: {caching.cache_reason}")
     found: list[list[tuple[float, float]]] = [[], []]
     for _ in range(rounds):
-        for training, times in zip(trainings, found, strict=True):
-            times.append(seconds(lambda training=training: next(training), device))  # type: ignore[misc]
+        for training, times, epochs in zip(trainings, found, (1, together), strict=True):
+            own, wall = seconds(partial(_advance, training, epochs), device)
+            times.append((own / epochs, wall / epochs))
     one, other = (Times(median(own for own, _ in times), median(wall for _, wall in times)) for times in found)
     return one, other
+
+
+def in_a_row(blocks: int) -> int:
+    """Return how many cached epochs follow one another in a round."""
+    return 1 if blocks else IN_A_ROW
+
+
+def _advance(training: Iterator[Epoch], epochs: int) -> None:
+    for _ in range(epochs):
+        next(training)
 
 
 def seconds(work: Callable[[], object], device: torch.device = CPU) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.run              all of them
     python -m benchmarks.run startup      those named
-    python -m benchmarks.run study:small  one part of an experiment that has PARTS
+    python -m benchmarks.run study:small  one part of an experiment that has PARTS, written to NAME-PART.json
     python -m benchmarks.run prefix --device cuda   on a GPU, written to NAME-cuda.json
 
 An experiment is a module in benchmarks/experiments/ with ``rows()``, or ``rows(parts)`` and ``PARTS``, or
@@ -52,7 +52,7 @@ def run(wanted: str, folder: Path = RESULTS, device: str = "cpu") -> list[Row]:
     options = {} if device == "cpu" else {"device": device}
     rows: list[Row] = experiment.rows((part,)) if part else experiment.rows(**options)
     folder.mkdir(parents=True, exist_ok=True)
-    written = name if device == "cpu" else f"{name}-{device}"
+    written = "-".join([name, *([part] if part else []), *([] if device == "cpu" else [device])])
     text = json.dumps({"name": written, "machine": machine(device), "rows": rows}, indent=2, allow_nan=False)
     (folder / f"{written}.json").write_text(text + "\n", encoding="utf-8")
     return rows

@@ -51,15 +51,15 @@ def evaluate(run: Run, split: Split, logits: Logits | None = None) -> Evaluation
     """
     part, logits = run.part(split), logits or whole(run)
     order = run.team.own(batches_of(len(part.labels), part.inputs.lengths))
-    # Of each module: some are held in eval mode, so that the root's says nothing of the others.
-    modes = {module: module.training for module in run.network.modules()}
+    # Each of them: some modules are held in eval mode, so that the root's says nothing of the others.
+    training = [module for module in run.network.modules() if module.training]
     run.network.eval()
     try:
         with autocast(run.config.precision, run.device):
             found = [logits(split, rows).float().cpu() for rows in order]
     finally:
-        for module, mode in modes.items():
-            module.training = mode
+        for module in training:
+            module.training = True
     measured = torch.zeros(len(part.labels), len(run.dataset.classes))
     for rows, values in zip(order, found, strict=True):
         measured[rows] = values

@@ -1,7 +1,8 @@
 """How much shorter an epoch is when the frozen part is read and not computed.
 
 CPU-seconds of one thread, or seconds of a GPU, medians of epochs that alternate; training and validation, no
-augmentation. The uncached training freezes as any script does: ``requires_grad=False``. Random weights but for MiniLM.
+augmentation. A probe's cached epochs, which are so short, are several in a row. The uncached training freezes as any
+script does: ``requires_grad=False``. Random weights but for MiniLM.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.frozen import CLOCKS, CPU, Subject, alternating, every_depth, most
+from benchmarks.frozen import CLOCKS, CPU, Subject, alternating, every_depth, in_a_row, most
 from benchmarks.row import Row, at_least
 from trainables.run import build
 
@@ -35,10 +36,12 @@ def row(
     plain, cached = alternating(subject, blocks, rounds, folder, device)
     limit = most(build(subject.config(blocks, 1), device))
     goal = PROBE if blocks == 0 else round(SHARE_OF_LIMIT * limit, 3)
-    samples = subject.samples
+    samples, together = subject.samples, in_a_row(blocks)
+    cached_epochs = f", the cached {together} in a row" if together > 1 else ""
     note = (
         f"{1000 * plain.own / samples:.3g} and {1000 * cached.own / samples:.3g} "
         f"{CLOCKS[device.type].replace('s', 'ms')} a sample; "
         f"wall {plain.wall / cached.wall:.3g} times; operations {limit:.3g} times; median of {rounds} epochs each"
+        f"{cached_epochs}"
     )
     return at_least(metric, round(plain.own / cached.own, 3), goal, unit="times", note=note)

@@ -21,11 +21,12 @@ Splits = Mapping[str, TensorDataset]
 
 @dataclass(frozen=True)
 class Network:
-    """A network and its parts, from the input to the head."""
+    """A network and its parts, from the input to the head; ``dropout`` lies before the head and trains with it."""
 
     module: nn.Module
     blocks: tuple[nn.ModuleList, ...]
     head: nn.Module
+    dropout: nn.Module
 
     def trainable(self, depth: int) -> list[nn.Module]:
         """Return what trains beside the head: the last ``depth`` blocks, or everything."""
@@ -74,7 +75,7 @@ def _text_network(job: Job) -> Network:
     network = AutoModelForSequenceClassification.from_pretrained(job.model, num_labels=2)
     layers = [nn.ModuleList([layer]) for layer in network.bert.encoder.layer]
     layers[-1].append(network.bert.pooler)
-    return Network(network, tuple(layers), network.classifier)
+    return Network(network, tuple(layers), network.classifier, network.dropout)
 
 
 def _image_network(job: Job) -> Network:
@@ -85,7 +86,7 @@ def _image_network(job: Job) -> Network:
     network.classifier[1] = nn.Linear(network.last_channel, 2)
     parts = [nn.ModuleList([part]) for part in network.features[1:-1]]
     parts[-1].append(network.features[-1])
-    return Network(network, tuple(parts), network.classifier)
+    return Network(network, tuple(parts), network.classifier, network.classifier[0])
 
 
 class Training:
@@ -101,7 +102,7 @@ class Training:
         for part in (*moving, network.head):
             for parameter in part.parameters():
                 parameter.requires_grad = True
-        self._moving = [*moving, network.head]
+        self._moving = [*moving, network.head, network.dropout]
         head = list(network.head.parameters())
         ours = {id(parameter) for parameter in head}
         rest = [each for each in self.network.parameters() if each.requires_grad and id(each) not in ours]

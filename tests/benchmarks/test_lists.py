@@ -96,14 +96,31 @@ def test_the_rows_hold_ratios_against_their_goals(monkeypatch: pytest.MonkeyPatc
     assert values["worker CPU of (a)"]["value"] == 3
     assert values["worker CPU of (a)"]["goal"] == ">= 2.5 times"
     assert values["wall of (b)"]["value"] == 2
-    assert values["score beside (a)"]["value"] == 0.005
-    assert values["score beside (a)"]["ok"]  # one trial is better, the other worse: chance may be that large
+    assert values["wall of (a)"]["note"].endswith("; 15 and 5 s outside of Tune, 3 times within")
     medium = {
         row["metric"].partition(": ")[2]: row for row in study.measured(jobs.MINILM, "medium", lambda _, way: took[way])
     }
     possible = study.limit(jobs.MINILM, jobs.DEPTHS)
     assert 1.5 < possible < 1.6
     assert medium["worker CPU of (b)"]["goal"] == f">= {0.85 * possible:.3f} times"
+
+
+@pytest.mark.parametrize(
+    ("scores", "value", "ok"),
+    [
+        ([(0.52, 0.72), (0.45, 0.65), (0.53, 0.73)], 0.0, True),
+        # Every trial of every round is better by about as much: that is no chance.
+        ([(0.52, 0.72), (0.521, 0.721), (0.519, 0.719)], 0.02, False),
+        # One round is off, with all its trials: they count once, not sixteen times.
+        ([(0.56, 0.76), (0.5, 0.7), (0.5, 0.7)], 0.02, True),
+        ([(0.49, 0.72)], 0.005, True),
+        ([(0.6, 0.801)], 0.1005, False),
+    ],
+)
+def test_scores_are_held_against_chance_by_rounds(scores: list[tuple[float, ...]], value: float, ok: bool) -> None:
+    row = study._scores("score", [leg(30, 60, 0.5, 0.7)] * len(scores), [leg(10, 20, *each) for each in scores])
+    assert row["value"] == pytest.approx(value, abs=1e-5)
+    assert row["ok"] is ok, row
 
 
 def test_sixty_trials_are_reckoned_from_twelve() -> None:

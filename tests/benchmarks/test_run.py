@@ -37,6 +37,19 @@ def test_the_result_file_holds_name_machine_and_rows(counting):
     assert [row["ok"] for row in rows] == [True, False]
 
 
+def test_a_part_has_a_file_of_its_own_and_leaves_the_whole(counting, tmp_path):
+    (tmp_path / "parted.py").write_text(
+        "from benchmarks.row import at_most\n"
+        "PARTS = ('small', 'large')\n"
+        "def rows(parts=PARTS):\n"
+        "    return [at_most(part, 1.0, 2, unit='s', note='') for part in parts]\n"
+    )
+    assert run.main(["parted", "parted:small"]) == 0
+    whole, part = (json.loads((counting / f"{name}.json").read_text()) for name in ("parted", "parted-small"))
+    assert [row["metric"] for row in whole["rows"]] == ["small", "large"]
+    assert (part["name"], [row["metric"] for row in part["rows"]]) == ("parted-small", ["small"])
+
+
 @pytest.fixture
 def on_a_gpu(counting, tmp_path, monkeypatch):
     """One more experiment, which runs on a GPU too; torch sees one."""

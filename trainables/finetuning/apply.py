@@ -28,7 +28,7 @@ def freeze(network: nn.Module, phase: Phase) -> None:
 
     def train(self: nn.Module, mode: bool = True) -> nn.Module:
         type(self).train(self, mode)
-        for module in held:
+        for module in held if mode else ():
             module.training = False
         return self
 
