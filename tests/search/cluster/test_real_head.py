@@ -92,6 +92,7 @@ def test_the_run_folder_comes_back_whole(cluster: Head, fetched: Path) -> None:
     assert cluster.thawline("report", str(fetched)).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_cluster_says_what_this_machine_says(cluster: Head, fetched: Path) -> None:
     done = cluster.thawline("run", "digits.yaml", "--run-dir", "here", "--quiet", *VALUES)
     assert done.returncode == 0, done.stderr
