@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from tests.end_to_end.tiny import write_project
 
@@ -25,11 +27,17 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def finished(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the run folder of the tiny study, run once through the Python API."""
+    """Return the run folder of the tiny study, run once through the Python API, however many processes test."""
     import thawline
 
-    study = write_project(tmp_path_factory.mktemp("tiny"))
-    return Path(thawline.Study.from_yaml(study).run(study.parent / "run", quiet=True).run_dir)
+    ours = tmp_path_factory.getbasetemp()
+    done = (ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "finished.txt"
+    with FileLock(f"{done}.lock"):
+        if not done.exists():
+            study = write_project(tmp_path_factory.mktemp("tiny"))
+            run = thawline.Study.from_yaml(study).run(study.parent / "run", quiet=True)
+            done.write_text(str(run.run_dir))
+    return Path(done.read_text())
 
 
 @pytest.fixture(scope="package")
