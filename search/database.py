@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, get_storage
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from search.errors import ExitCode, StudyFailed, again
 from trainables.files import put
 
 POINTER = "optuna.json"
+MAKING_TABLES = 0x7468_6177  # the database's own lock of this number: any that nobody else is likely to take
 FAULTS = (SQLAlchemyError, StorageInternalError)  # what a database that does not answer raises, through Optuna
 
 
@@ -84,4 +87,8 @@ def lost(error: BaseException, run_dir: Path) -> StudyFailed | None:
 def _connected(url: str) -> BaseStorage:
     parts = urlsplit(url)
     driver = "postgresql+psycopg" if parts.scheme in ("postgres", "postgresql") else parts.scheme
-    return get_storage(url.replace(parts.scheme, driver, 1))
+    address = url.replace(parts.scheme, driver, 1)
+    with create_engine(address, poolclass=NullPool).connect() as connection:
+        # Of several that make the tables at once all but one would fail. Freed with the connection.
+        connection.execute(select(func.pg_advisory_xact_lock(MAKING_TABLES)))
+        return get_storage(address)

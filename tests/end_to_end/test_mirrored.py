@@ -6,13 +6,17 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pandas as pd
+import psycopg
 import pytest
 
 import thawline
 from search.cli import main
+from search.database import Database
 from search.results.load import attributes, load
 from tests.end_to_end.test_resume import assert_same, entries, kill_after
 from tests.end_to_end.tiny import STUDY, lose, start, write_project
@@ -161,3 +165,19 @@ def test_two_runs_share_a_database_and_see_nothing_of_each_other(database: str, 
     one, other = (load(tmp_path / name / "run")[0] for name in ("first", "second"))
     assert len(one) == len(other)
     assert one["trial"].tolist() == other["trial"].tolist()
+
+
+@pytest.mark.slow
+def test_of_many_that_come_to_an_empty_database_at_once_all_find_its_tables(database: str) -> None:
+    for number in range(5):
+        url = database.replace("/thawline", f"/empty{number}")
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE empty{number}")
+        together = Barrier(8)
+
+        def names(url: str = url, together: Barrier = together) -> list[str]:
+            together.wait()
+            return [study.study_name for study in Database(url, "run").open().get_all_studies()]
+
+        with ThreadPoolExecutor(8) as pool:
+            assert [each.result() for each in [pool.submit(names) for _ in range(8)]] == [[]] * 8
