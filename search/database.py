@@ -23,7 +23,7 @@ from search.errors import ExitCode, StudyFailed, again
 from trainables.files import put
 
 POINTER = "optuna.json"
-MAKING_TABLES = 0x7468_6177  # the database's own lock of this number: any that nobody else is likely to take
+MAKING_TABLES = 0x7468_6177  # an advisory lock's number: "thaw"
 FAULTS = (SQLAlchemyError, StorageInternalError)  # what a database that does not answer raises, through Optuna
 
 

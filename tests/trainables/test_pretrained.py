@@ -77,11 +77,7 @@ def in_a_fresh_process(config: TrialConfig) -> str:
 
 @pytest.mark.parametrize(
     ("write", "strategy"),
-    [
-        (tiny_trials.texts, FULL),
-        pytest.param(images, ANEW, marks=pytest.mark.slow),
-        pytest.param(tiny_trials.texts, PROBE, marks=pytest.mark.slow),
-    ],
+    [(images, ANEW), (tiny_trials.texts, FULL), pytest.param(tiny_trials.texts, PROBE, marks=pytest.mark.slow)],
 )
 def test_the_fifth_trial_of_a_worker_is_the_first_one_of_another(
     tmp_path: Path, write: Callable[..., TrialConfig], strategy

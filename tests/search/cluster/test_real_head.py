@@ -54,10 +54,8 @@ def fetched(cluster: Head, submitted: subprocess.CompletedProcess[str]) -> Path:
 
 @pytest.mark.parametrize(
     ("token", "sentence"),
-    [
-        pytest.param(None, "asks for a token, and there is none here", id="no token"),
-        pytest.param("f" * 64, "does not take the token of RAY_AUTH_TOKEN", id="a wrong token", marks=pytest.mark.slow),
-    ],
+    [(None, "asks for a token, and there is none here"), ("f" * 64, "does not take the token of RAY_AUTH_TOKEN")],
+    ids=["no token", "a wrong token"],
 )
 def test_without_the_right_token_nothing_runs_and_the_way_out_is_told(
     cluster: Head, token: str | None, sentence: str

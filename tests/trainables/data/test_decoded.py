@@ -207,7 +207,6 @@ def test_of_two_processes_that_begin_together_one_decodes(examples: Examples, tm
     assert told == [["2", total], [str(2 + COUNT), total]]
 
 
-@pytest.mark.slow
 def test_a_process_killed_while_it_writes_leaves_nothing_that_anybody_reads(examples: Examples, tmp_path: Path) -> None:
     hang = (
         "def hangs(inputs, preprocessing):\n    if done and done[-1] == decoded.AT_ONCE:\n"
